@@ -1,0 +1,92 @@
+//! Which form a file has, from its beginning.
+
+use memchr::memchr_iter;
+
+use super::field::{Country, not_digits};
+use super::{Format, ListFileError, Options, csv, text};
+
+/// How many lines are looked at before a file counts as unknown: its first lines may be bad ones.
+const MAX_LINES: usize = 100;
+
+/// Looks at the beginning of a file; `is_whole` if that is all of it.
+pub(super) fn format_of(name: &str, head: &[u8], is_whole: bool, options: &Options) -> Result<Format, ListFileError> {
+    let country = Country::new(options)?;
+    let start = head.trim_ascii_start();
+    if start.is_empty() && is_whole {
+        // A file without content: any format will find no numbers in it.
+        return Ok(Format::FtcFlat);
+    }
+    let unknown = || ListFileError::UnknownFormat { file: name.into() };
+    if start.starts_with(b"<") {
+        // Not every file in tags is a list: a download that failed is a page that says so.
+        return if has_list_tag(start) { Ok(Format::Xml) } else { Err(unknown()) };
+    }
+    let mut lines = head
+        .split_inclusive(|&byte| byte == b'\n')
+        .filter(|line| is_whole || line.ends_with(b"\n"))
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty())
+        .take(MAX_LINES)
+        .peekable();
+    if let Some(header) = lines.peek().and_then(|line| csv::header_of(line, options)) {
+        if header.has_action {
+            return Err(ListFileError::ChangeList { file: name.into() });
+        }
+        return Ok(Format::Csv);
+    }
+    for line in lines {
+        if is_change(line) {
+            return Err(ListFileError::ChangeList { file: name.into() });
+        }
+        if text::number_of(line, country).is_ok() {
+            return Ok(if line.contains(&b',') { Format::FtcFlat } else { Format::Digits });
+        }
+        if looks_like_digits(line) {
+            return Ok(Format::Digits);
+        }
+    }
+    Err(unknown())
+}
+
+/// Digits that are no number still tell what the file is meant to be; the reader will say what is wrong with them.
+fn looks_like_digits(line: &[u8]) -> bool {
+    let digits = line.strip_prefix(b"+").unwrap_or(line);
+    (7..=15).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+}
+
+/// `10digits,time,action` or `NPA,7digits,time,action`: a list of additions and deletions.
+fn is_change(line: &[u8]) -> bool {
+    if not_digits(line).is_some() {
+        return false;
+    }
+    let fields: Vec<&[u8]> = line.split(|&byte| byte == b',').map(unquoted).take(5).collect();
+    let digits = |field: &[u8], lengths: &[usize]| {
+        let field = field.strip_prefix(b"+").unwrap_or(field);
+        lengths.contains(&field.len()) && field.iter().all(u8::is_ascii_digit)
+    };
+    let is_action = |field: &[u8]| field.len() == 1 && field[0].is_ascii_alphabetic();
+    let is_time =
+        |field: &[u8]| field.len() >= 8 && field[0].is_ascii_digit() && field.iter().any(|byte| b"-:/T".contains(byte));
+    match fields.as_slice() {
+        [number, time, action] => digits(number, &[10, 11]) && (is_action(action) || is_time(time)),
+        [area_code, local, time, action] => {
+            digits(area_code, &[3]) && digits(local, &[7]) && (is_action(action) || is_time(time))
+        }
+        _ => false,
+    }
+}
+
+fn unquoted(field: &[u8]) -> &[u8] {
+    let field = field.trim_ascii();
+    field.strip_prefix(b"\"").and_then(|field| field.strip_suffix(b"\"")).unwrap_or(field)
+}
+
+fn has_list_tag(head: &[u8]) -> bool {
+    memchr_iter(b'<', head).any(|at| {
+        let tag = &head[at + 1..];
+        [b"list".as_slice(), b"ac", b"ph"].into_iter().any(|name| {
+            let matches = tag.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+            matches && tag.get(name.len()).is_none_or(|next| next.is_ascii_whitespace() || b"/>".contains(next))
+        })
+    })
+}

@@ -1,0 +1,120 @@
+//! Reading list files: whatever form a Do-Not-Call list comes in, its numbers come out one by one.
+//!
+//! A list that is read wrongly is a list of numbers that get called. So this room refuses rather than guesses: a file
+//! that ends too early, a line that is no number, a number outside the area that the file says it is for, a change
+//! list, an ambiguous header. What it reports names lines, never their content.
+//!
+//! It never opens files, never keeps more than a buffer of them in memory, and never infers which areas a list covers
+//! from the numbers in it: coverage is what a file's name and tags declare ([`Declared`]).
+//!
+//! [`read`] below is the only way in. From there: `archive.rs` unpacks zips, `detect.rs` tells the format, `text.rs`,
+//! `csv.rs` and `xml.rs` each read one, `field.rs` turns digits into numbers, `tally.rs` counts and judges, `input.rs`
+//! holds the buffer and the limits.
+
+mod archive;
+mod csv;
+mod detect;
+mod error;
+mod field;
+mod input;
+mod name;
+mod options;
+mod summary;
+mod tally;
+mod text;
+mod xml;
+
+use std::cell::Cell;
+use std::io::{self, Read, Seek, SeekFrom};
+
+pub use error::{LineError, ListFileError, SinkError};
+pub use name::{Declared, declared_by_name};
+pub use options::{Format, Options, UnknownFormatName};
+pub use summary::{BadLine, FileSummary, Summary};
+
+use input::{Budget, Input, ReadSeek, Tracked};
+use tally::Tally;
+
+/// Reads a list file, or a zip of them, from its beginning, and hands every number to `sink`.
+///
+/// `name` is the file's own name: it may declare the list's area and date, and stands in reports. `progress` is told
+/// how far into `input` reading has come, in bytes of the file as it is (compressed, if it is a zip).
+///
+/// Numbers reach `sink` while later lines are still unread. **Until this returns `Ok`, what the sink got is not the
+/// list**: the caller throws it away on any error. Numbers that a file repeats come repeatedly.
+pub fn read<R, E>(
+    name: &str,
+    mut input: R,
+    options: &Options,
+    sink: &mut dyn FnMut(crate::number::PhoneNumber) -> Result<(), E>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Summary, ListFileError>
+where
+    R: Read + Seek,
+    E: Into<SinkError>,
+{
+    let name = name::printable(name);
+    let mut sink = |number| sink(number).map_err(Into::into);
+    let tally = Tally::new(options, &mut sink);
+    read_any(&name, &mut input, options, tally, progress)
+}
+
+fn read_any(
+    name: &str,
+    input: &mut dyn ReadSeek,
+    options: &Options,
+    mut tally: Tally<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Summary, ListFileError> {
+    let (length, magic) = measure(input).map_err(|source| ListFileError::read(name, source))?;
+    let position = Cell::new(0);
+    let mut source = Tracked::new(input, &position);
+    if archive::is_zip(&magic) {
+        let mut budget = Budget::for_archive(options, length, &position, progress);
+        archive::read(name, length, &mut source, options, &mut budget, &mut tally)?;
+    } else {
+        let mut budget = Budget::for_plain(options, &position, progress);
+        read_file(name, &Declared::default(), &mut source, options, &mut budget, &mut tally)?;
+    }
+    tally.finish()
+}
+
+/// Reads one list that is not packed. `outer` is what the archive around it declares.
+fn read_file(
+    name: &str,
+    outer: &Declared,
+    source: &mut dyn Read,
+    options: &Options,
+    budget: &mut Budget<'_>,
+    tally: &mut Tally<'_>,
+) -> Result<(), ListFileError> {
+    let mut input = Input::new(name, source, options, budget);
+    input.fill()?;
+    input.skip_byte_order_mark();
+    if archive::is_zip(input.window()) {
+        return Err(ListFileError::NestedArchive { file: name.into() });
+    }
+    let format = match options.format {
+        Some(format) => format,
+        None => detect::format_of(name, input.window(), input.is_at_end(), options)?,
+    };
+    tally.begin(name, declared_by_name(name).within(outer, name)?, format);
+    match format {
+        Format::FtcFlat | Format::Digits => text::read(&mut input, options, tally)?,
+        Format::Csv => csv::read(&mut input, options, tally)?,
+        Format::Xml => xml::read(&mut input, options, tally)?,
+    }
+    tally.end()
+}
+
+/// The length of the input and its first bytes; leaves it at its beginning.
+fn measure(input: &mut dyn ReadSeek) -> io::Result<(u64, [u8; 4])> {
+    let length = input.seek(SeekFrom::End(0))?;
+    input.seek(SeekFrom::Start(0))?;
+    let mut magic = [0; 4];
+    if length >= 4 {
+        input.read_exact(&mut magic)?;
+        input.seek(SeekFrom::Start(0))?;
+    }
+    Ok((length, magic))
+}

@@ -1,0 +1,105 @@
+//! What a caller may decide about a reading.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The forms that a list file can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// `NPA,7digits`, one number a line: the national registry's full list.
+    FtcFlat,
+    /// The digits of one number a line. Lines of this kind and of the one above may stand in one file.
+    Digits,
+    /// Tags: `<ph val='5550100' />` within `<ac val='416'>` within `<list>`.
+    Xml,
+    /// Columns under a header, one of which names the phone number.
+    Csv,
+}
+
+/// A text that names no format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("unknown list format: expected ftc_flat, digits, xml or csv")]
+pub struct UnknownFormatName;
+
+/// How a list file is read, and the limits on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// The format, where it is not to be detected.
+    pub format: Option<Format>,
+    /// The country of numbers that come without one.
+    pub default_country: u16,
+    /// How many digits a national number of `default_country` has. Known for countries 1, 44, 65 and 91; elsewhere,
+    /// without this, numbers need a plus sign and their country code.
+    pub national_digits: Option<u8>,
+    /// The CSV column that holds the number, by its name in the header, where the usual names do not settle it.
+    pub csv_column: Option<String>,
+    /// The most bytes to read, unpacked, all files of an archive together.
+    pub max_bytes: u64,
+    /// The longest line, or tag, in bytes.
+    pub max_line_bytes: usize,
+    /// How many times its own size an archive may unpack to. Lists of numbers pack about ten to one.
+    pub max_ratio: u64,
+    /// The most files in an archive.
+    pub max_files: usize,
+    /// How many bad lines are tolerated; they are reported, and their numbers are missing from the list.
+    pub max_bad_lines: u64,
+    /// How many bad lines are reported one by one.
+    pub max_reported: usize,
+    /// Whether a file without numbers is a list (of nobody) rather than an error.
+    pub allow_empty: bool,
+}
+
+// === impl Options ===
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            format: None,
+            default_country: 1,
+            national_digits: None,
+            csv_column: None,
+            max_bytes: 16 << 30,
+            max_line_bytes: 16 << 10,
+            max_ratio: 200,
+            max_files: 1_000,
+            max_bad_lines: 0,
+            max_reported: 20,
+            allow_empty: false,
+        }
+    }
+}
+
+// === impl Format ===
+
+impl Format {
+    /// The name used in configuration and reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FtcFlat => "ftc_flat",
+            Self::Digits => "digits",
+            Self::Xml => "xml",
+            Self::Csv => "csv",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Format {
+    type Err = UnknownFormatName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFormatName> {
+        [Self::FtcFlat, Self::Digits, Self::Xml, Self::Csv]
+            .into_iter()
+            .find(|format| format.as_str() == text)
+            .ok_or(UnknownFormatName)
+    }
+}

@@ -1,0 +1,163 @@
+//! The read rule: when may a check count on what replicas said?
+//!
+//! A check asks a majority of a shard's replicas. Each answers from what it has applied, plus the
+//! suppressions in its log that it has not applied yet, and names the last entry of its log and
+//! the newest membership in it. Once the answers are a majority of the newest membership that any
+//! of them names, the answer of the replica with the newest log counts. As in a Raft election
+//! (Ongaro and Ousterhout 2014, section 5.4.1), that replica holds every committed entry: the
+//! majority that committed an entry and the majority that answered share a replica, and a log at
+//! least as new as that replica's holds the entry too. No clock is involved.
+//!
+//! Pure: no I/O, no time. docs/adr/0002 has the argument in full.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::ids::{NodeId, Position};
+
+/// What a replica says of itself along with its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Who answers.
+    pub node: NodeId,
+    /// Last entry of its log, read before anything else was.
+    pub last: Option<Position>,
+    /// Newest membership in its log, applied or not: one set of voters, or two while it changes.
+    pub membership: Arc<Vec<BTreeSet<NodeId>>>,
+    /// Where that membership stands in the log.
+    pub membership_at: Option<Position>,
+    /// Newest catalog revision that a barrier in its log names.
+    pub barrier: u64,
+}
+
+/// Whether the answers suffice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// They do.
+    Settled {
+        /// Index, among the answers, of the one that counts.
+        newest: usize,
+        /// The catalog revision that a judgement must at least know.
+        barrier: u64,
+    },
+    /// More answers are needed.
+    Waiting,
+}
+
+/// Decides whether these answers suffice, and which of them counts. A node that answered twice counts once.
+pub fn settle(answers: &[Standing]) -> Settlement {
+    let Some(named) = answers.iter().filter(|a| a.membership_at.is_some()).max_by_key(|a| a.membership_at) else {
+        return Settlement::Waiting;
+    };
+    let answered: BTreeSet<NodeId> = answers.iter().map(|a| a.node).collect();
+    let majority_of =
+        |voters: &BTreeSet<NodeId>| !voters.is_empty() && voters.intersection(&answered).count() * 2 > voters.len();
+    if named.membership.is_empty() || !named.membership.iter().all(majority_of) {
+        return Settlement::Waiting;
+    }
+    let voters: BTreeSet<NodeId> = named.membership.iter().flatten().copied().collect();
+    let newest = answers
+        .iter()
+        .enumerate()
+        .filter(|(_, a)| voters.contains(&a.node))
+        .max_by_key(|(_, a)| a.last)
+        .map(|(at, _)| at)
+        .expect("a majority of the voters answered");
+    let barrier = answers.iter().map(|a| a.barrier).max().unwrap_or(0);
+    Settlement::Settled { newest, barrier }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn standing(node: NodeId, term: u64, index: u64, voters: &[&[NodeId]], at: u64) -> Standing {
+        Standing {
+            node,
+            last: Some(Position { term, index }),
+            membership: Arc::new(voters.iter().map(|v| v.iter().copied().collect()).collect()),
+            membership_at: Some(Position { term: 1, index: at }),
+            barrier: 0,
+        }
+    }
+
+    #[test]
+    fn one_of_three_is_no_majority_and_two_are() {
+        let a = standing(1, 1, 5, &[&[1, 2, 3]], 1);
+        let b = standing(2, 1, 6, &[&[1, 2, 3]], 1);
+        assert_eq!(settle(std::slice::from_ref(&a)), Settlement::Waiting);
+        assert_eq!(settle(&[a, b]), Settlement::Settled { newest: 1, barrier: 0 });
+    }
+
+    #[test]
+    fn a_newer_term_beats_a_longer_log() {
+        let longer = standing(1, 1, 90, &[&[1, 2, 3]], 1);
+        let newer = standing(2, 2, 40, &[&[1, 2, 3]], 1);
+        assert!(matches!(settle(&[longer, newer]), Settlement::Settled { newest: 1, .. }));
+    }
+
+    #[test]
+    fn a_node_that_answers_twice_counts_once() {
+        let a = standing(1, 1, 5, &[&[1, 2, 3]], 1);
+        assert_eq!(settle(&[a.clone(), a]), Settlement::Waiting);
+    }
+
+    #[test]
+    fn a_replica_that_is_no_voter_does_not_count() {
+        let voter = standing(1, 1, 5, &[&[1, 2, 3]], 1);
+        let learner = standing(9, 1, 9, &[&[1, 2, 3]], 1);
+        assert_eq!(settle(&[voter.clone(), learner.clone()]), Settlement::Waiting);
+        let second = standing(2, 1, 4, &[&[1, 2, 3]], 1);
+        assert!(matches!(settle(&[voter, learner, second]), Settlement::Settled { newest: 0, .. }));
+    }
+
+    #[test]
+    fn while_membership_changes_both_halves_need_a_majority() {
+        let joint: &[&[NodeId]] = &[&[1, 2, 3], &[3, 4, 5]];
+        let old = [standing(1, 1, 8, &[&[1, 2, 3]], 1), standing(2, 1, 9, joint, 9)];
+        assert_eq!(settle(&old), Settlement::Waiting);
+        let both = [standing(1, 1, 8, &[&[1, 2, 3]], 1), standing(3, 1, 9, joint, 9), standing(4, 1, 7, joint, 9)];
+        assert!(matches!(settle(&both), Settlement::Settled { newest: 1, .. }));
+    }
+
+    #[test]
+    fn an_empty_replica_counts_only_when_another_names_the_voters() {
+        let empty = |node| Standing { node, last: None, membership: Arc::new(vec![]), membership_at: None, barrier: 0 };
+        assert_eq!(settle(&[empty(1), empty(2)]), Settlement::Waiting);
+        let full = standing(2, 1, 4, &[&[1, 2, 3]], 0);
+        assert!(matches!(settle(&[empty(1), full]), Settlement::Settled { newest: 1, .. }));
+    }
+
+    #[test]
+    fn the_newest_barrier_of_any_answer_counts() {
+        let mut a = standing(1, 1, 5, &[&[1, 2, 3]], 1);
+        a.barrier = 7;
+        let b = standing(2, 1, 6, &[&[1, 2, 3]], 1);
+        assert_eq!(settle(&[a, b]), Settlement::Settled { newest: 1, barrier: 7 });
+    }
+
+    proptest! {
+        /// A model of a replicated log: each entry is on a set of replicas; replicas hold prefixes of
+        /// one history per term. Whatever majority answers, the one that counts holds every entry
+        /// that a majority holds.
+        #[test]
+        fn the_answer_that_counts_holds_every_committed_entry(
+            lengths in proptest::collection::vec(0u64..20, 5),
+            picks in proptest::sample::subsequence(vec![0usize, 1, 2, 3, 4], 3..=5),
+        ) {
+            let voters: &[&[NodeId]] = &[&[0, 1, 2, 3, 4]];
+            let answers: Vec<Standing> = picks
+                .iter()
+                .map(|i| standing(*i as u64, 1, lengths[*i], voters, 0))
+                .collect();
+            let Settlement::Settled { newest, .. } = settle(&answers) else {
+                return Err(TestCaseError::fail("three of five are a majority"));
+            };
+            let mut sorted = lengths.clone();
+            sorted.sort_unstable();
+            let committed = sorted[2]; // the longest prefix that three replicas hold
+            prop_assert!(answers[newest].last.expect("has a log").index >= committed);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Compiles the .proto files, with protox instead of a protoc binary.
+
+use std::path::PathBuf;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    const FILES: [&str; 5] = [
+        "dnc/v1/check.proto",
+        "dnc/v1/registry.proto",
+        "dnc/v1/suppression.proto",
+        "dnc/internal/v1/node.proto",
+        "dnc/internal/v1/meta.proto",
+    ];
+    println!("cargo:rerun-if-changed=proto");
+    let descriptors = protox::compile(FILES, ["proto"])?;
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    // Served by gRPC reflection: the public files alone, whatever else the build needs.
+    let public = protox::compile(FILES.iter().filter(|f| f.starts_with("dnc/v1/")), ["proto"])?;
+    std::fs::write(out.join("dnc_v1.bin"), protox::prost::Message::encode_to_vec(&public))?;
+    tonic_prost_build::configure()
+        .bytes(".dnc.v1.ImportRequest.chunk")
+        .compile_fds(descriptors)?;
+    Ok(())
+}
