@@ -190,7 +190,7 @@ impl State {
             };
         }
         if tag.is(b"ac") {
-            self.area_is_open = !tag.self_closed;
+            self.area_is_open |= !tag.self_closed;
             self.area = area_code(tag.value);
             let Some((area, _)) = self.area else {
                 return tally.reject(offset, LineError::AreaCode);
@@ -204,7 +204,7 @@ impl State {
             if tag.kind.is_some_and(|kind| !kind.eq_ignore_ascii_case(b"full")) {
                 return Err(ListFileError::ChangeList { file: file.into() });
             }
-            self.list_is_open = !tag.self_closed;
+            self.list_is_open |= !tag.self_closed;
             (self.list_area, self.area) = (None, None);
             if tag.level.is_some_and(|level| level.eq_ignore_ascii_case(b"ac")) && tag.value.is_some() {
                 self.area = area_code(tag.value);

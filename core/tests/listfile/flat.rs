@@ -51,7 +51,7 @@ fn other_countries_need_a_plus_sign() {
 #[test]
 fn each_kind_of_bad_line_is_named_with_its_line() {
     let content = b"201,5550100\n201,555010\n201,555010x\n201,5550100,x\n2o1,5550100\n\
-        201,55\0100\n201,555\xff100\n201,55501000\n\n22015550100\n";
+        201,55\x00100\n201,555\xff100\n201,55501000\n\n22015550100\n";
     let expected = [
         (2, LineError::TooFewDigits),
         (3, LineError::NotDigits),

@@ -1,0 +1,340 @@
+//! One replica of one group, as the rest of the process sees it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::async_runtime::watch::WatchReceiver;
+use openraft::errors::{ClientWriteError, Fatal, InitializeError, LinearizableReadError, RaftError};
+use openraft::{EmptyNode, RaftMetrics, ReadPolicy, ServerState};
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::config::COMMAND_BYTES_MAX;
+use crate::error::{GroupError, HostError, ReadError, WriteError};
+use crate::keyspace::Keyspace;
+use crate::raft_types::{Command, Raft, Types, position};
+use crate::replica::Replica;
+use crate::types::{GroupId, LogPosition, NodeId, Role, Tail};
+
+/// A replica that runs in this process. Cheap to clone; all clones are the same replica.
+#[derive(Clone)]
+pub struct Group {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    raft: Raft,
+    replica: Arc<Replica>,
+    /// Before this moment an earlier life of this replica may owe a leader its lease.
+    ready_at: Instant,
+    runtime: Handle,
+}
+
+/// A look at a replica. What it says may have changed already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupStatus {
+    /// What this replica does.
+    pub role: Role,
+    /// Its term.
+    pub term: u64,
+    /// Who leads, as far as it knows.
+    pub leader: Option<NodeId>,
+    /// The newest entry of its log.
+    pub last: Option<LogPosition>,
+    /// The newest entry that it knows to be committed.
+    pub committed: Option<LogPosition>,
+    /// The newest entry that is part of its state.
+    pub applied: Option<LogPosition>,
+    /// The log may be cut up to here.
+    pub snapshot: Option<LogPosition>,
+    /// The log is cut up to here.
+    pub purged: Option<LogPosition>,
+    /// It takes part in elections: the lease that an earlier life may owe has passed.
+    pub votes: bool,
+    /// On the leader: how far the log of each other replica is known to agree.
+    pub matched: BTreeMap<NodeId, Option<LogPosition>>,
+    /// Why it stopped, if it did. Only a restart brings it back.
+    pub failure: Option<String>,
+}
+
+/// The groups of a process.
+#[derive(Default)]
+pub(crate) struct Groups {
+    slots: Mutex<BTreeMap<GroupId, Slot>>,
+}
+
+enum Slot {
+    Starting,
+    Running(Group),
+}
+
+// === impl Group ===
+
+impl Group {
+    pub(crate) fn new(raft: Raft, replica: Arc<Replica>, ready_at: Instant, runtime: Handle) -> Self {
+        Self { inner: Arc::new(Inner { raft, replica, ready_at, runtime }) }
+    }
+
+    pub(crate) fn raft(&self) -> &Raft {
+        &self.inner.raft
+    }
+
+    pub(crate) fn replica(&self) -> &Replica {
+        &self.inner.replica
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.inner.runtime
+    }
+
+    /// It must not take part in elections yet.
+    pub(crate) fn owes_lease(&self) -> bool {
+        Instant::now() < self.inner.ready_at
+    }
+
+    pub(crate) fn has_applied(&self, at: Option<LogPosition>) -> bool {
+        let metrics = self.inner.raft.metrics();
+        let applied = metrics.borrow_watched().last_applied.as_ref().map(position);
+        at <= applied
+    }
+
+    /// The group.
+    pub fn id(&self) -> GroupId {
+        self.inner.replica.group
+    }
+
+    /// The state as it is now. It does not follow the group through a snapshot: ask again for each
+    /// use, or take what [`Machine::load`](crate::Machine::load) brings.
+    pub fn keyspace(&self) -> Keyspace {
+        self.inner.replica.state()
+    }
+
+    /// The end of the log, applied or not.
+    pub fn tail(&self) -> Tail {
+        self.inner.replica.tail.read()
+    }
+
+    /// Who leads, as far as this replica knows.
+    pub fn leader(&self) -> Option<NodeId> {
+        self.inner.raft.metrics().borrow_watched().current_leader
+    }
+
+    /// This replica leads, as far as it knows: another may have been elected since. A read that
+    /// must be right asks [`Self::linearize`].
+    pub fn is_leader(&self) -> bool {
+        self.inner.raft.metrics().borrow_watched().state == ServerState::Leader
+    }
+
+    /// How the replica is.
+    pub fn status(&self) -> GroupStatus {
+        let votes = !self.owes_lease();
+        let tail = self.tail();
+        let metrics = self.inner.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let failure = metrics.running_state.as_ref().err().map(ToString::to_string);
+        let role = match metrics.state {
+            _ if failure.is_some() => Role::Stopped,
+            ServerState::Learner => Role::Learner,
+            ServerState::Follower => Role::Follower,
+            ServerState::Candidate => Role::Candidate,
+            ServerState::Leader => Role::Leader,
+            ServerState::Shutdown => Role::Stopped,
+        };
+        let matched = metrics.replication.iter().flatten();
+        GroupStatus {
+            role,
+            term: metrics.current_term,
+            leader: metrics.current_leader,
+            last: tail.last,
+            committed: metrics.local_committed.as_ref().map(position),
+            applied: metrics.last_applied.as_ref().map(position),
+            snapshot: metrics.snapshot.as_ref().map(position),
+            purged: metrics.purged.as_ref().map(position),
+            votes,
+            matched: matched.map(|(node, at)| (*node, at.as_ref().map(position))).collect(),
+            failure,
+        }
+    }
+
+    /// Makes the first membership of a new group. Every founding member may call it, with the same
+    /// voters, any number of times: a member that knows of the group already does nothing.
+    ///
+    /// Waits for the time in which a replica that has just started may not campaign.
+    pub async fn initialize(&self, voters: BTreeSet<NodeId>) -> Result<(), GroupError> {
+        let (raft, ready_at) = (self.inner.raft.clone(), self.inner.ready_at);
+        let members: BTreeMap<NodeId, EmptyNode> = voters.into_iter().map(|node| (node, EmptyNode {})).collect();
+        // On the runtime of the groups, so that it happens even if the caller goes away.
+        let done = self.inner.runtime.spawn(async move {
+            tokio::time::sleep_until(ready_at).await;
+            raft.initialize(members).await
+        });
+        match done.await {
+            Ok(Ok(())) => Ok(()),
+            // There is a log or a vote: this member was initialized, or another one has asked it
+            // for its vote and will send it the membership.
+            Ok(Err(RaftError::APIError(InitializeError::NotAllowed(_)))) => Ok(()),
+            Ok(Err(RaftError::APIError(error))) => Err(GroupError::Refused(error.to_string())),
+            Ok(Err(RaftError::Fatal(_))) | Err(_) => Err(GroupError::Stopped),
+        }
+    }
+
+    /// Writes a command to the log, and returns where, and what the machine answered, once it is on
+    /// the disks of a majority and applied here. Only the leader can.
+    ///
+    /// After `limit` the outcome is unknown; a caller that repeats the command must be able to tell
+    /// that it is the same.
+    pub async fn write(&self, command: Vec<u8>, limit: Duration) -> Result<(LogPosition, Vec<u8>), WriteError> {
+        if command.len() > COMMAND_BYTES_MAX {
+            return Err(WriteError::TooLarge { size: command.len(), limit: COMMAND_BYTES_MAX });
+        }
+        if self.inner.raft.metrics().borrow_watched().running_state.is_err() {
+            return Err(WriteError::Stopped);
+        }
+        let written = self.inner.raft.client_write(Command(command));
+        match timeout_at(Instant::now() + limit, written).await {
+            Ok(Ok(response)) => Ok((position(&response.log_id), response.data.0)),
+            Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(to)))) => {
+                Err(WriteError::NotLeader { leader: to.leader_id })
+            }
+            Ok(Err(error)) => Err(WriteError::Unknown(error.to_string())),
+            Err(_) => Err(WriteError::Unknown(format!("no majority within {limit:?}"))),
+        }
+    }
+
+    /// Returns once the state includes everything that was acknowledged, by any replica, before the
+    /// call: a majority has confirmed that this replica still leads, and it has caught up. (Raft's
+    /// ReadIndex; no clock is trusted.)
+    pub async fn linearize(&self, limit: Duration) -> Result<(), ReadError> {
+        let raft = &self.inner.raft;
+        let ready = async {
+            let linearizer = raft.get_read_linearizer(ReadPolicy::ReadIndex).await.map_err(|error| match error {
+                RaftError::APIError(LinearizableReadError::ForwardToLeader(to)) => {
+                    ReadError::NotLeader { leader: to.leader_id }
+                }
+                RaftError::APIError(LinearizableReadError::QuorumNotEnough(error)) => {
+                    ReadError::NoMajority(error.to_string())
+                }
+                RaftError::Fatal(_) => ReadError::Stopped,
+            })?;
+            linearizer.await_ready(raft).await.map_err(|_| ReadError::Stopped)?;
+            Ok(())
+        };
+        tokio::time::timeout(limit, ready).await.unwrap_or(Err(ReadError::TimedOut))
+    }
+
+    /// Hands the leadership to another voter, and returns when this replica has seen it lead. The
+    /// others vote for it at once, so a dead one costs an election.
+    pub async fn transfer_leader(&self, to: NodeId, limit: Duration) -> Result<(), GroupError> {
+        if !self.is_leader() {
+            return Err(GroupError::NotLeader { leader: self.leader() });
+        }
+        self.inner.raft.trigger().transfer_leader(to).await.map_err(stopped)?;
+        self.wait(limit, |metrics| metrics.current_leader == Some(to)).await
+    }
+
+    /// Cuts the log up to what is applied now. Replicas that are further behind will be sent the
+    /// state instead.
+    pub async fn compact(&self, limit: Duration) -> Result<(), GroupError> {
+        let deadline = Instant::now() + limit;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let applied = self.inner.raft.metrics().borrow_watched().last_applied;
+        let Some(applied) = applied else { return Ok(()) };
+        let trigger = self.inner.raft.trigger();
+        trigger.snapshot().await.map_err(stopped)?;
+        self.wait(left(), |metrics| metrics.snapshot >= Some(applied)).await?;
+        trigger.purge_log(applied.index).await.map_err(stopped)?;
+        self.wait(left(), |metrics| metrics.purged >= Some(applied)).await
+    }
+
+    /// Waits until what Raft reports fits.
+    pub(crate) async fn wait(
+        &self,
+        limit: Duration,
+        fits: impl Fn(&RaftMetrics<Types>) -> bool,
+    ) -> Result<(), GroupError> {
+        let mut metrics = self.inner.raft.metrics();
+        let seen = async {
+            loop {
+                {
+                    let now = metrics.borrow_watched();
+                    if fits(&now) {
+                        return Ok(());
+                    }
+                    if now.running_state.is_err() {
+                        return Err(GroupError::Stopped);
+                    }
+                }
+                metrics.changed().await.map_err(|_| GroupError::Stopped)?;
+            }
+        };
+        tokio::time::timeout(limit, seen).await.unwrap_or(Err(GroupError::TimedOut))
+    }
+
+    /// Stops the replica. Its data stays.
+    pub(crate) async fn stop(&self) {
+        if let Err(error) = self.inner.raft.shutdown().await {
+            tracing::error!(group = %self.id(), %error, "the replica did not stop in order");
+        }
+    }
+}
+
+fn stopped(_: Fatal<Types>) -> GroupError {
+    GroupError::Stopped
+}
+
+// === impl Groups ===
+
+impl Groups {
+    pub(crate) fn get(&self, id: GroupId) -> Option<Group> {
+        match self.slots.lock().get(&id) {
+            Some(Slot::Running(group)) => Some(group.clone()),
+            Some(Slot::Starting) | None => None,
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<Group> {
+        let slots = self.slots.lock();
+        let running = slots.values().filter_map(|slot| match slot {
+            Slot::Running(group) => Some(group.clone()),
+            Slot::Starting => None,
+        });
+        running.collect()
+    }
+
+    /// Starts a group once, whoever else tries at the same time.
+    pub(crate) async fn start(
+        &self,
+        id: GroupId,
+        start: impl Future<Output = Result<Group, HostError>>,
+    ) -> Result<Group, HostError> {
+        {
+            let mut slots = self.slots.lock();
+            if slots.contains_key(&id) {
+                return Err(HostError::Running(id));
+            }
+            slots.insert(id, Slot::Starting);
+        }
+        let started = start.await;
+        let mut slots = self.slots.lock();
+        match &started {
+            Ok(group) => slots.insert(id, Slot::Running(group.clone())),
+            Err(_) => slots.remove(&id),
+        };
+        started
+    }
+
+    pub(crate) fn remove(&self, id: GroupId) -> Option<Group> {
+        let mut slots = self.slots.lock();
+        match slots.remove(&id) {
+            Some(Slot::Running(group)) => Some(group),
+            Some(other) => {
+                slots.insert(id, other);
+                None
+            }
+            None => None,
+        }
+    }
+}

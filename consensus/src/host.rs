@@ -1,0 +1,246 @@
+//! All groups of a process: their runtime, their listener, their connections.
+
+use std::future::Future;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+use crate::config::{HostOptions, MESSAGE_BYTES_MAX};
+use crate::error::HostError;
+use crate::group::{Group, Groups};
+use crate::log_store::LogStore;
+use crate::machine::Machine;
+use crate::network::client::ClientFactory;
+use crate::network::pool::{Peers, Pool, WINDOW_BYTES};
+use crate::network::service::Service;
+use crate::network::wire::raft_server::RaftServer;
+use crate::raft_types::Raft;
+use crate::replica::Replica;
+use crate::state_machine::StateMachine;
+use crate::store::Store;
+use crate::types::{ClusterId, GroupId, NodeId};
+
+/// Runs the groups of a process, on threads of its own: whatever else the process does must not
+/// delay a heartbeat. Cheap to clone; all clones are the same host.
+#[derive(Clone)]
+pub struct Host {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    pool: Arc<Pool>,
+    groups: Arc<Groups>,
+    /// True once the host stops.
+    stopping: watch::Sender<bool>,
+    handle: Handle,
+    /// Taken by whoever shuts the host down.
+    runtime: Mutex<Option<Runtime>>,
+}
+
+// === impl Host ===
+
+impl Host {
+    /// A host without groups, that listens to nobody yet.
+    pub fn new(
+        store: Store,
+        cluster: ClusterId,
+        node: NodeId,
+        peers: Arc<dyn Peers>,
+        options: HostOptions,
+    ) -> Result<Self, HostError> {
+        options.validate()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(options.worker_threads)
+            .thread_name("raft")
+            .enable_all()
+            .build()
+            .map_err(HostError::Runtime)?;
+        let inner = Inner {
+            store,
+            pool: Arc::new(Pool::new(cluster, node, options, peers)),
+            groups: Arc::new(Groups::default()),
+            stopping: watch::Sender::new(false),
+            handle: runtime.handle().clone(),
+            runtime: Mutex::new(Some(runtime)),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The id of this process.
+    pub fn node(&self) -> NodeId {
+        self.inner.pool.me
+    }
+
+    /// The cluster that this process belongs to.
+    pub fn cluster(&self) -> ClusterId {
+        self.inner.pool.cluster
+    }
+
+    /// The store of this process.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Serves the other replicas on this listener until the host is shut down. Dropping the future
+    /// does not stop it.
+    pub async fn serve(&self, listener: TcpListener) -> Result<(), HostError> {
+        let Inner { pool, groups, stopping, .. } = &*self.inner;
+        let options = pool.options.clone();
+        let service = Service::new(pool.cluster, pool.me, groups.clone(), &options);
+        let mut stop = stopping.subscribe();
+        self.on_runtime(async move {
+            let serve = |error: Box<dyn std::error::Error + Send + Sync>| HostError::Serve(error);
+            listener.set_nonblocking(true).map_err(|error| serve(error.into()))?;
+            let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| serve(error.into()))?;
+            let keepalive = Duration::from_millis(options.keepalive_ms);
+            let server = Server::builder()
+                .http2_keepalive_interval(Some(keepalive))
+                .http2_keepalive_timeout(Some(keepalive))
+                .initial_stream_window_size(WINDOW_BYTES)
+                .initial_connection_window_size(WINDOW_BYTES)
+                .add_service(
+                    RaftServer::new(service)
+                        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                        .max_encoding_message_size(MESSAGE_BYTES_MAX),
+                )
+                .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
+            // Streams end with the runtime: they would stay open as long as their leaders live.
+            tokio::select! {
+                served = server => served.map_err(|error| serve(error.into())),
+                _ = stop.wait_for(|stopping| *stopping) => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// Brings a group of this process to life. When it returns, the machine has loaded its state and
+    /// knows every entry of its log, and the replica takes part in everything but elections, which
+    /// it must leave out for one lease.
+    pub async fn start_group(&self, id: GroupId, machine: Arc<dyn Machine>) -> Result<Group, HostError> {
+        if id.0 == u64::MAX {
+            return Err(HostError::Options("a group's id is below u64::MAX".to_owned()));
+        }
+        let Inner { store, pool, groups, handle, .. } = &*self.inner;
+        let (store, pool, groups, handle) = (store.clone(), pool.clone(), groups.clone(), handle.clone());
+        self.on_runtime(async move {
+            let start = start_replica(store, pool, handle, id, machine);
+            groups.start(id, start).await
+        })
+        .await
+    }
+
+    /// Stops a group, for instance because its replica was removed from it. Its data stays.
+    pub async fn stop_group(&self, id: GroupId) -> Result<(), HostError> {
+        let group = self.inner.groups.remove(id).ok_or(HostError::Unknown(id))?;
+        self.on_runtime(async move {
+            group.stop().await;
+            Ok(())
+        })
+        .await
+    }
+
+    /// A group that runs here.
+    pub fn group(&self, id: GroupId) -> Option<Group> {
+        self.inner.groups.get(id)
+    }
+
+    /// All groups that run here, by id.
+    pub fn groups(&self) -> Vec<Group> {
+        self.inner.groups.all()
+    }
+
+    /// Stops everything, in `limit` at most: no thread and no task of the host runs after it. A
+    /// second call does nothing.
+    pub async fn shutdown(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        self.inner.stopping.send_replace(true);
+        let Some(runtime) = self.inner.runtime.lock().take() else { return };
+        let groups = self.inner.groups.all();
+        let stopped = runtime.spawn(async move {
+            futures::future::join_all(groups.iter().map(Group::stop)).await;
+        });
+        if tokio::time::timeout_at(deadline - limit / 4, stopped).await.is_err() {
+            tracing::warn!("some groups did not stop in time, they are cut off");
+        }
+        for group in self.inner.groups.all() {
+            self.inner.groups.remove(group.id());
+        }
+        let (done_tx, done) = tokio::sync::oneshot::channel();
+        // Waiting for threads blocks, so it has a thread of its own.
+        let waiter = std::thread::spawn(move || {
+            runtime.shutdown_timeout(deadline.saturating_duration_since(Instant::now()));
+            done_tx.send(()).ok();
+        });
+        // It always reports, because its waiting has a limit.
+        done.await.ok();
+        waiter.join().ok();
+    }
+
+    /// Runs on the threads of the groups, to the end even if the caller goes away.
+    async fn on_runtime<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, HostError>> + Send + 'static,
+    ) -> Result<T, HostError> {
+        if *self.inner.stopping.borrow() {
+            return Err(HostError::Stopped);
+        }
+        match self.inner.handle.spawn(work).await {
+            Ok(result) => result,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(HostError::Stopped),
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Dropping a runtime waits for its threads, which is not allowed everywhere.
+        if let Some(runtime) = self.runtime.lock().take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn start_replica(
+    store: Store,
+    pool: Arc<Pool>,
+    handle: Handle,
+    group: GroupId,
+    machine: Arc<dyn Machine>,
+) -> Result<Group, HostError> {
+    // Before anything of this replica can be heard by others.
+    let ready_at = Instant::now() + pool.options.lease();
+    let name = format!("{}/{group}", pool.cluster);
+    let config = Arc::new(pool.options.raft_config(name)?);
+    let opened = tokio::task::spawn_blocking(move || {
+        let replica = Replica::open(store, group, machine)?;
+        let state_machine =
+            StateMachine::open(replica.clone()).map_err(|source| HostError::Store { group, source })?;
+        Ok((replica, state_machine))
+    });
+    let (replica, state_machine) = match opened.await {
+        Ok(opened) => opened?,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => return Err(HostError::Stopped),
+    };
+    let log_store = LogStore::new(replica.clone());
+    let me = pool.me;
+    let clients = ClientFactory { pool, group };
+    let raft = Raft::new(me, config, clients, log_store, state_machine)
+        .await
+        .map_err(|fatal| HostError::Raft { group, reason: fatal.to_string() })?;
+    let campaign = raft.clone();
+    handle.spawn(async move {
+        tokio::time::sleep_until(ready_at).await;
+        campaign.runtime_config().elect(true);
+    });
+    Ok(Group::new(raft, replica, ready_at, handle))
+}

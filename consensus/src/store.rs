@@ -1,0 +1,143 @@
+//! One RocksDB for all groups of a process.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rocksdb::WriteBatch;
+
+use crate::config::StoreOptions;
+use crate::db::{Db, Family};
+use crate::error::StoreError;
+use crate::wal_sync::{SyncCounters, WalSync};
+
+/// The store of a process. Cheap to clone. It closes when the last clone, the [`Host`], its groups
+/// and every [`Keyspace`] are gone; then the same folder can be opened again.
+///
+/// [`Host`]: crate::Host
+/// [`Keyspace`]: crate::Keyspace
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    // Dropped first: its thread holds the database too.
+    wal: WalSync,
+    db: Arc<Db>,
+    path: PathBuf,
+}
+
+/// Sizes and counts, for metrics. Bytes, unless the name says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StoreStats {
+    /// Writes that are not yet in sorted files.
+    pub memtables: u64,
+    /// Blocks held in memory.
+    pub block_cache: u64,
+    /// Sorted files on disk.
+    pub tables: u64,
+    /// What compactions have still to rewrite, estimated.
+    pub compaction_pending: u64,
+    /// Writes are being slowed down, or stopped.
+    pub writes_stalled: bool,
+    /// The thread that syncs the write-ahead log.
+    pub sync: SyncCounters,
+}
+
+impl Store {
+    /// Opens the store in a folder, and creates it if there is none.
+    ///
+    /// A torn end of the write-ahead log, as a power cut leaves it, is dropped; nothing of it was
+    /// acknowledged. Any other damage is an error, see [`StoreError::Open`].
+    pub fn open(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let db = Arc::new(Db::open(path, &options)?);
+        let wal = WalSync::start(db.clone()).map_err(|_| StoreError::Closed)?;
+        let inner = Inner { wal, db, path: path.to_owned() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Reads a value of this process.
+    pub fn local_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.db.get(Family::Local, key)
+    }
+
+    /// Writes a value of this process, and returns when it is on disk. Blocks.
+    pub fn local_put_sync(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        batch.put_cf(self.inner.db.family(Family::Local), key, value);
+        self.write_local(batch)
+    }
+
+    /// Deletes a value of this process, and returns when that is on disk. Blocks.
+    pub fn local_delete_sync(&self, key: &[u8]) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        batch.delete_cf(self.inner.db.family(Family::Local), key);
+        self.write_local(batch)
+    }
+
+    fn write_local(&self, batch: WriteBatch) -> Result<(), StoreError> {
+        self.inner.db.write(batch)?;
+        self.inner.wal.wait_blocking().map_err(|error| StoreError::SyncFailed(error.to_string()))
+    }
+
+    /// Sizes and counts as they are now.
+    pub fn stats(&self) -> StoreStats {
+        let sum = |property: &str| {
+            let of = |family| self.inner.db.raw().property_int_value_cf(self.inner.db.family(family), property);
+            Family::ALL.into_iter().filter_map(|family| of(family).ok().flatten()).sum()
+        };
+        let whole = |property: &str| {
+            self.inner.db.raw().property_int_value(property).ok().flatten().unwrap_or_default()
+        };
+        StoreStats {
+            memtables: sum("rocksdb.cur-size-all-mem-tables"),
+            // All families share one cache.
+            block_cache: self
+                .inner
+                .db
+                .raw()
+                .property_int_value_cf(self.inner.db.family(Family::Data), "rocksdb.block-cache-usage")
+                .ok()
+                .flatten()
+                .unwrap_or_default(),
+            tables: sum("rocksdb.total-sst-files-size"),
+            compaction_pending: sum("rocksdb.estimate-pending-compaction-bytes"),
+            writes_stalled: whole("rocksdb.is-write-stopped") > 0
+                || whole("rocksdb.actual-delayed-write-rate") > 0,
+            sync: self.inner.wal.counters(),
+        }
+    }
+
+    pub(crate) fn db(&self) -> &Arc<Db> {
+        &self.inner.db
+    }
+
+    pub(crate) fn wal(&self) -> &WalSync {
+        &self.inner.wal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn local_values_survive_a_restart() {
+        let folder = tempfile::tempdir().expect("folder");
+        {
+            let store = Store::open(folder.path(), StoreOptions::default()).expect("open");
+            store.local_put_sync(b"id", b"7").expect("put");
+            store.local_put_sync(b"old", b"1").expect("put");
+            store.local_delete_sync(b"old").expect("delete");
+            assert!(store.stats().sync.served >= 3);
+        }
+        let store = Store::open(folder.path(), StoreOptions::default()).expect("open again");
+        assert_eq!(store.local_get(b"id").expect("get").as_deref(), Some(b"7".as_slice()));
+        assert_eq!(store.local_get(b"old").expect("get"), None);
+    }
+}

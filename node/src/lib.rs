@@ -1,0 +1,22 @@
+//! A storage node: holds replicas of shards and answers what they know of numbers.
+//!
+//! Start at [`run`]: it opens the store, learns who this node is, starts a replica for each shard
+//! that the catalog places here, and serves routers. [`shard`] is what a replica is; `service` is
+//! what routers ask of it. A node never talks to another node but through consensus, never decides
+//! what the catalog says, and never judges: verdicts are made by routers.
+
+mod catalog_copy;
+mod error;
+mod gauges;
+mod hosting;
+mod identity;
+mod options;
+mod peers;
+mod run;
+mod service;
+pub mod shard;
+
+pub use self::error::Error;
+pub use self::hosting::Hosting;
+pub use self::options::{Listeners, Options};
+pub use self::run::run;

@@ -1,0 +1,148 @@
+//! A version of a bulk registry, held in memory: what answers "does this list hold the number?".
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use dnc_core::block::{Block, BlockId};
+use dnc_core::command::Seal;
+use dnc_core::number::PhoneNumber;
+
+/// All non-empty blocks of one version in one shard. Blocks that did not change are shared with other versions.
+#[derive(Clone, Default)]
+pub struct Resident {
+    blocks: HashMap<BlockId, Block, BuildHasherDefault<BlockHasher>>,
+    /// The same blocks in order, for comparing ranges.
+    order: Vec<BlockId>,
+    seal: Size,
+}
+
+/// Checksum, numbers and bytes, kept with the blocks that they describe.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    checksum: u64,
+    numbers: u64,
+    bytes: u64,
+}
+
+// === impl Resident ===
+
+impl Resident {
+    /// Makes a version of its blocks; empty ones are left out.
+    pub fn new(blocks: impl IntoIterator<Item = (BlockId, Block)>) -> Resident {
+        let blocks: HashMap<_, _, _> = blocks.into_iter().filter(|(_, block)| !block.is_empty()).collect();
+        Resident::of(blocks)
+    }
+
+    fn of(blocks: HashMap<BlockId, Block, BuildHasherDefault<BlockHasher>>) -> Resident {
+        let mut order: Vec<BlockId> = blocks.keys().copied().collect();
+        order.sort_unstable();
+        let mut seal = Size::default();
+        for (id, block) in &blocks {
+            seal.checksum = seal.checksum.wrapping_add(block.checksum(*id));
+            seal.numbers += block.len() as u64;
+            seal.bytes += block.as_bytes().len() as u64;
+        }
+        Resident { blocks, order, seal }
+    }
+
+    /// This version with some blocks changed (an empty one means: gone).
+    pub fn with<'a>(&self, changes: impl Iterator<Item = (&'a BlockId, &'a Block)>) -> Resident {
+        let mut blocks = self.blocks.clone();
+        for (id, block) in changes {
+            if block.is_empty() {
+                blocks.remove(id);
+            } else {
+                blocks.insert(*id, block.clone());
+            }
+        }
+        Resident::of(blocks)
+    }
+
+    /// Whether the list holds the number.
+    #[inline]
+    pub fn contains(&self, number: PhoneNumber) -> bool {
+        self.blocks.get(&number.block()).is_some_and(|block| block.contains(number.line()))
+    }
+
+    /// A block, if it is not empty.
+    pub fn block(&self, id: BlockId) -> Option<&Block> {
+        self.blocks.get(&id)
+    }
+
+    /// The non-empty blocks of a range, in order.
+    pub fn range(&self, first: BlockId, last: BlockId) -> &[BlockId] {
+        let from = self.order.partition_point(|id| *id < first);
+        let to = self.order.partition_point(|id| *id <= last);
+        self.order.get(from..to).unwrap_or(&[])
+    }
+
+    /// What is in it, for comparing replicas.
+    pub fn seal(&self) -> Seal {
+        Seal { checksum: self.seal.checksum, numbers: self.seal.numbers }
+    }
+
+    /// Bytes of its blocks.
+    pub fn bytes(&self) -> u64 {
+        self.seal.bytes
+    }
+}
+
+/// Block ids are consecutive numbers: one multiplication spreads them, and SipHash would cost more than the bit test.
+#[derive(Clone, Copy, Default)]
+pub struct BlockHasher(u64);
+
+impl Hasher for BlockHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    #[inline]
+    fn write_u64(&mut self, value: u64) {
+        self.0 = (self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 ^= self.0 >> 32;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dnc_core::block::BlockBuilder;
+
+    fn block(lines: &[u16]) -> Block {
+        let mut builder = BlockBuilder::default();
+        for line in lines {
+            builder.insert(*line).expect("a line");
+        }
+        builder.build()
+    }
+
+    fn number(value: u64) -> PhoneNumber {
+        PhoneNumber::from_u64(value).expect("a number")
+    }
+
+    #[test]
+    fn changes_make_another_version_and_leave_this_one() {
+        let before = Resident::new([
+            (BlockId(1_201_555), block(&[100, 101])),
+            (BlockId(1_201_556), block(&[7])),
+            (BlockId(1_201_557), block(&[])),
+        ]);
+        let changes = [(BlockId(1_201_556), block(&[])), (BlockId(1_201_558), block(&[9]))];
+        let after = before.with(changes.iter().map(|(id, block)| (id, block)));
+        assert!(before.contains(number(12_015_560_007)));
+        assert!(!after.contains(number(12_015_560_007)));
+        assert!(after.contains(number(12_015_580_009)));
+        assert!(after.contains(number(12_015_550_101)));
+        assert_eq!(after.range(BlockId(1_201_556), BlockId(1_201_999)), [BlockId(1_201_558)]);
+        assert_eq!(after.seal().numbers, 3);
+        assert_ne!(after.seal(), before.seal());
+        let same = Resident::new([(BlockId(1_201_558), block(&[9])), (BlockId(1_201_555), block(&[101, 100]))]);
+        assert_eq!(same.seal(), after.seal());
+    }
+}
