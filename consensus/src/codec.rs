@@ -43,8 +43,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>
     if *version != VERSION {
         return Err(CodecError::Version(*version));
     }
-    let (value, used) =
-        bincode::serde::decode_from_slice(body, CONFIG).map_err(CodecError::Malformed)?;
+    let (value, used) = bincode::serde::decode_from_slice(body, CONFIG).map_err(CodecError::Malformed)?;
     if used != body.len() {
         return Err(CodecError::Trailing(body.len() - used));
     }
@@ -76,10 +75,7 @@ mod tests {
 
     #[test]
     fn entries_of_every_kind_survive() {
-        let membership = openraft::Membership::new_with_defaults(
-            vec![BTreeSet::from([1, 2, 3])],
-            BTreeSet::from([4]),
-        );
+        let membership = openraft::Membership::new_with_defaults(vec![BTreeSet::from([1, 2, 3])], BTreeSet::from([4]));
         let entries = vec![
             Entry { log_id: at(1, 0), payload: EntryPayload::Membership(membership.clone()) },
             Entry { log_id: at(2, 1), payload: EntryPayload::Blank },

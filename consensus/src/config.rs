@@ -75,6 +75,8 @@ pub struct HostOptions {
     pub snapshot_entries: u64,
     /// Applied entries that stay in the log, for followers that were briefly away.
     pub log_keep_entries: u64,
+    /// MiB that the log of one group may grow by before it is cut, however few entries that is.
+    pub log_mib_max: u64,
     /// Snapshots that are received at once, over all groups.
     pub snapshots_inflight_max: usize,
 }
@@ -83,13 +85,7 @@ pub struct HostOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self {
-            block_cache_mib: 64,
-            write_buffer_mib: 16,
-            wal_mib_max: 256,
-            open_files_max: 512,
-            background_jobs: 2,
-        }
+        Self { block_cache_mib: 64, write_buffer_mib: 16, wal_mib_max: 256, open_files_max: 512, background_jobs: 2 }
     }
 }
 
@@ -114,6 +110,7 @@ impl Default for HostOptions {
             append_entries_max: 256,
             snapshot_entries: 5_000,
             log_keep_entries: 5_000,
+            log_mib_max: 256,
             snapshots_inflight_max: 4,
         }
     }
@@ -139,6 +136,7 @@ impl HostOptions {
             || self.append_entries_max == 0
             || self.snapshot_entries == 0
             || self.snapshots_inflight_max == 0
+            || self.log_mib_max == 0
             || self.rpc_ms == 0
             || self.connect_ms == 0
             || self.append_progress_ms == 0

@@ -12,8 +12,8 @@
 use std::path::Path;
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRawIterator, DBRecoveryMode, LogLevel, Options, ReadOptions, WriteBatch,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
+    DBRecoveryMode, LogLevel, Options, ReadOptions, WriteBatch,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -152,22 +152,12 @@ impl Db {
         self.raw.write(batch).map_err(StoreError::Write)
     }
 
-    pub(crate) fn record<T: DeserializeOwned>(
-        &self,
-        group: GroupId,
-        record: Record,
-    ) -> Result<Option<T>, StoreError> {
+    pub(crate) fn record<T: DeserializeOwned>(&self, group: GroupId, record: Record) -> Result<Option<T>, StoreError> {
         let bytes = self.get(Family::State, &record.key(group))?;
         bytes.map(|bytes| record.decode(&bytes)).transpose()
     }
 
-    pub(crate) fn put_record<T: Serialize>(
-        &self,
-        batch: &mut WriteBatch,
-        group: GroupId,
-        record: Record,
-        value: &T,
-    ) {
+    pub(crate) fn put_record<T: Serialize>(&self, batch: &mut WriteBatch, group: GroupId, record: Record, value: &T) {
         batch.put_cf(self.family(Family::State), record.key(group), codec::encode(value));
     }
 
@@ -204,8 +194,8 @@ fn db_options(options: &StoreOptions) -> Result<Options, rocksdb::Error> {
     // it. It can only come from a power cut between two files, and reading past it would apply
     // later writes without earlier ones; RocksDB then refuses to open. What a killed process left to the kernel counts as written
     // after a restart, so recovery puts it into synced files. (Neither has a setter of its own.)
-    let mut db = Options::default()
-        .get_options_from_string("track_and_verify_wals=true;avoid_flush_during_recovery=false")?;
+    let mut db =
+        Options::default().get_options_from_string("track_and_verify_wals=true;avoid_flush_during_recovery=false")?;
     db.create_if_missing(true);
     db.create_missing_column_families(true);
     // A torn end is what a power cut leaves of writes that nobody was promised. Anything else that

@@ -238,6 +238,11 @@ impl Group {
     /// Cuts the log up to what is applied now. Replicas that are further behind will be sent the
     /// state instead.
     pub async fn compact(&self, limit: Duration) -> Result<(), GroupError> {
+        self.cut_log(0, limit).await
+    }
+
+    /// The same, but for the newest applied entries.
+    pub(crate) async fn cut_log(&self, keep: u64, limit: Duration) -> Result<(), GroupError> {
         let deadline = Instant::now() + limit;
         let left = || deadline.saturating_duration_since(Instant::now());
         let applied = self.inner.raft.metrics().borrow_watched().last_applied;
@@ -245,8 +250,9 @@ impl Group {
         let trigger = self.inner.raft.trigger();
         trigger.snapshot().await.map_err(stopped)?;
         self.wait(left(), |metrics| metrics.snapshot >= Some(applied)).await?;
-        trigger.purge_log(applied.index).await.map_err(stopped)?;
-        self.wait(left(), |metrics| metrics.purged >= Some(applied)).await
+        let Some(upto) = applied.index.checked_sub(keep) else { return Ok(()) };
+        trigger.purge_log(upto).await.map_err(stopped)?;
+        self.wait(left(), |metrics| metrics.purged.is_some_and(|purged| purged.index >= upto)).await
     }
 
     /// Waits until what Raft reports fits.

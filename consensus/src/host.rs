@@ -15,10 +15,11 @@ use tonic::transport::server::TcpIncoming;
 use crate::config::{HostOptions, MESSAGE_BYTES_MAX};
 use crate::error::HostError;
 use crate::group::{Group, Groups};
+use crate::housekeeping;
 use crate::log_store::LogStore;
 use crate::machine::Machine;
 use crate::network::client::ClientFactory;
-use crate::network::pool::{Peers, Pool, WINDOW_BYTES};
+use crate::network::pool::{CONNECTION_WINDOW_BYTES, Peers, Pool, STREAM_WINDOW_BYTES};
 use crate::network::service::Service;
 use crate::network::wire::raft_server::RaftServer;
 use crate::raft_types::Raft;
@@ -45,6 +46,9 @@ struct Inner {
     runtime: Mutex<Option<Runtime>>,
 }
 
+/// Streams on one connection: far more than a process has groups.
+const STREAMS_MAX: u32 = 65_536;
+
 // === impl Host ===
 
 impl Host {
@@ -63,10 +67,12 @@ impl Host {
             .enable_all()
             .build()
             .map_err(HostError::Runtime)?;
+        let groups = Arc::new(Groups::default());
+        runtime.spawn(housekeeping::run(groups.clone(), options.clone()));
         let inner = Inner {
             store,
             pool: Arc::new(Pool::new(cluster, node, options, peers)),
-            groups: Arc::new(Groups::default()),
+            groups,
             stopping: watch::Sender::new(false),
             handle: runtime.handle().clone(),
             runtime: Mutex::new(Some(runtime)),
@@ -104,8 +110,10 @@ impl Host {
             let server = Server::builder()
                 .http2_keepalive_interval(Some(keepalive))
                 .http2_keepalive_timeout(Some(keepalive))
-                .initial_stream_window_size(WINDOW_BYTES)
-                .initial_connection_window_size(WINDOW_BYTES)
+                .initial_stream_window_size(STREAM_WINDOW_BYTES)
+                .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+                // Each group holds one stream open for as long as its leader leads.
+                .max_concurrent_streams(Some(STREAMS_MAX))
                 .add_service(
                     RaftServer::new(service)
                         .max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -222,8 +230,7 @@ async fn start_replica(
     let config = Arc::new(pool.options.raft_config(name)?);
     let opened = tokio::task::spawn_blocking(move || {
         let replica = Replica::open(store, group, machine)?;
-        let state_machine =
-            StateMachine::open(replica.clone()).map_err(|source| HostError::Store { group, source })?;
+        let state_machine = StateMachine::open(replica.clone()).map_err(|source| HostError::Store { group, source })?;
         Ok((replica, state_machine))
     });
     let (replica, state_machine) = match opened.await {

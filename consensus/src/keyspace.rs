@@ -4,10 +4,13 @@
 //! moves over, and the old epoch is deleted when its last reader is gone. So nobody ever reads a
 //! half-received or a half-deleted state.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
 
 use crate::db::{Db, Family, after_prefix};
 use crate::error::StoreError;
@@ -34,22 +37,28 @@ struct Space {
     doomed: AtomicBool,
 }
 
+/// The epochs of a store that somebody holds. A group may stop and start again in one process while
+/// readers of its earlier life go on, so both lives share their epochs through this.
+pub(crate) struct Epochs {
+    db: Arc<Db>,
+    /// No epoch with this number, or a higher one, was used by this process.
+    next: AtomicU64,
+    state: Mutex<EpochsState>,
+}
+
+#[derive(Default)]
+struct EpochsState {
+    in_use: HashMap<GroupId, Weak<Space>>,
+    /// Groups whose leftovers of earlier processes are gone.
+    cleaned: HashSet<GroupId>,
+}
+
 /// Bytes in front of the machine's own keys: group and epoch.
 pub(crate) const PREFIX: usize = 16;
 
 // === impl Keyspace ===
 
 impl Keyspace {
-    /// The state that a group has.
-    pub(crate) fn existing(db: Arc<Db>, group: GroupId, epoch: u64) -> Self {
-        Self::new(db, group, epoch, false)
-    }
-
-    /// A state that comes to be. Its keys are deleted again unless [`Self::keep`] is called.
-    pub(crate) fn temporary(db: Arc<Db>, group: GroupId, epoch: u64) -> Self {
-        Self::new(db, group, epoch, true)
-    }
-
     fn new(db: Arc<Db>, group: GroupId, epoch: u64, doomed: bool) -> Self {
         let prefix = prefix(group, epoch);
         Self { space: Arc::new(Space { db, group, epoch, prefix, doomed: AtomicBool::new(doomed) }) }
@@ -62,11 +71,7 @@ impl Keyspace {
 
     /// Calls `f` with each key that begins with `prefix` and its value, in key order, until `f`
     /// breaks. What is written meanwhile is not seen.
-    pub fn scan(
-        &self,
-        prefix: &[u8],
-        f: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
+    pub fn scan(&self, prefix: &[u8], f: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>) -> Result<(), StoreError> {
         self.scan_from(prefix, prefix, f)
     }
 
@@ -111,24 +116,59 @@ impl Keyspace {
         full.extend_from_slice(key);
         full
     }
+}
 
-    /// The group has moved into this epoch.
-    pub(crate) fn keep(&self) {
-        self.space.doomed.store(false, Ordering::SeqCst);
+// === impl Epochs ===
+
+impl Epochs {
+    pub(crate) fn new(db: Arc<Db>) -> Self {
+        Self { db, next: AtomicU64::new(1), state: Mutex::default() }
     }
 
-    /// The group has left this epoch.
-    pub(crate) fn doom(&self) {
-        self.space.doomed.store(true, Ordering::SeqCst);
+    /// The state of a group that starts in this epoch. The first start in this process deletes what
+    /// an earlier one left; whatever this one leaves deletes itself.
+    pub(crate) fn open(&self, group: GroupId, epoch: u64) -> Result<Keyspace, StoreError> {
+        let mut state = self.state.lock();
+        if !state.cleaned.contains(&group) {
+            let left = delete_other_epochs(&self.db, group, epoch)?;
+            if left > 0 {
+                tracing::info!(%group, epochs = left, "deleted what an unfinished snapshot had left");
+            }
+            state.cleaned.insert(group);
+        }
+        self.next.fetch_max(epoch + 1, Ordering::SeqCst);
+        if let Some(space) = state.in_use.get(&group).and_then(Weak::upgrade)
+            && space.epoch == epoch
+        {
+            return Ok(Keyspace { space });
+        }
+        let keyspace = Keyspace::new(self.db.clone(), group, epoch, false);
+        state.in_use.insert(group, Arc::downgrade(&keyspace.space));
+        Ok(keyspace)
+    }
+
+    /// An empty state for a snapshot that is being received. It deletes itself unless the group
+    /// moves into it.
+    pub(crate) fn begin(&self, group: GroupId) -> Keyspace {
+        let epoch = self.next.fetch_add(1, Ordering::SeqCst);
+        Keyspace::new(self.db.clone(), group, epoch, true)
+    }
+
+    /// The group moves into an epoch that was begun: it stays from now on.
+    pub(crate) fn keep(&self, new: &Keyspace) {
+        new.space.doomed.store(false, Ordering::SeqCst);
+        self.state.lock().in_use.insert(new.space.group, Arc::downgrade(&new.space));
+    }
+
+    /// The group has left an epoch: it is deleted when its last reader is gone.
+    pub(crate) fn leave(&self, old: &Keyspace) {
+        old.space.doomed.store(true, Ordering::SeqCst);
     }
 }
 
 impl fmt::Debug for Keyspace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keyspace")
-            .field("group", &self.space.group)
-            .field("epoch", &self.space.epoch)
-            .finish()
+        f.debug_struct("Keyspace").field("group", &self.space.group).field("epoch", &self.space.epoch).finish()
     }
 }
 
@@ -194,6 +234,10 @@ mod tests {
         (folder, db)
     }
 
+    fn existing(db: Arc<Db>, group: GroupId, epoch: u64) -> Keyspace {
+        Keyspace::new(db, group, epoch, false)
+    }
+
     fn put(space: &Keyspace, keys: &[&[u8]]) {
         let mut batch = WriteBatch::default();
         for key in keys {
@@ -216,10 +260,10 @@ mod tests {
     #[test]
     fn a_scan_stays_inside_its_prefix_group_and_epoch() {
         let (_folder, db) = open();
-        let space = Keyspace::existing(db.clone(), GroupId(1), 0);
+        let space = existing(db.clone(), GroupId(1), 0);
         put(&space, &[b"a", b"b", b"b\xff", b"b\xff\xff", b"c"]);
-        put(&Keyspace::existing(db.clone(), GroupId(1), 1), &[b"b1"]);
-        put(&Keyspace::existing(db, GroupId(2), 0), &[b"b2"]);
+        put(&existing(db.clone(), GroupId(1), 1), &[b"b1"]);
+        put(&existing(db, GroupId(2), 0), &[b"b2"]);
         assert_eq!(keys(&space, b"b", b"b"), [b"b".to_vec(), b"b\xff".to_vec(), b"b\xff\xff".to_vec()]);
         assert_eq!(keys(&space, b"b", b"b\xff"), [b"b\xff".to_vec(), b"b\xff\xff".to_vec()]);
         assert_eq!(keys(&space, b"b", b"a").len(), 3);
@@ -239,40 +283,63 @@ mod tests {
     #[test]
     fn an_epoch_that_was_left_stays_readable_until_its_last_holder_is_gone() {
         let (_folder, db) = open();
-        let old = Keyspace::existing(db.clone(), GroupId(1), 0);
+        let epochs = Epochs::new(db.clone());
+        let old = epochs.open(GroupId(1), 0).expect("open");
         put(&old, &[b"x"]);
         let reader = old.clone();
-        old.doom();
+        epochs.leave(&old);
         drop(old);
         assert!(reader.get(b"x").expect("get").is_some());
         drop(reader);
-        assert!(Keyspace::existing(db, GroupId(1), 0).get(b"x").expect("get").is_none());
+        assert!(existing(db, GroupId(1), 0).get(b"x").expect("get").is_none());
     }
 
     #[test]
     fn a_temporary_epoch_is_deleted_unless_it_is_kept() {
         let (_folder, db) = open();
-        let given_up = Keyspace::temporary(db.clone(), GroupId(1), 1);
+        let epochs = Epochs::new(db.clone());
+        let given_up = epochs.begin(GroupId(1));
         put(&given_up, &[b"x"]);
         drop(given_up);
-        let kept = Keyspace::temporary(db.clone(), GroupId(1), 2);
+        let kept = epochs.begin(GroupId(1));
         put(&kept, &[b"x"]);
-        kept.keep();
+        epochs.keep(&kept);
         drop(kept);
-        assert!(Keyspace::existing(db.clone(), GroupId(1), 1).get(b"x").expect("get").is_none());
-        assert!(Keyspace::existing(db, GroupId(1), 2).get(b"x").expect("get").is_some());
+        assert!(existing(db.clone(), GroupId(1), 1).get(b"x").expect("get").is_none());
+        assert!(existing(db, GroupId(1), 2).get(b"x").expect("get").is_some());
     }
 
     #[test]
     fn leftover_epochs_are_found_and_deleted() {
         let (_folder, db) = open();
         for epoch in [0, 3, 4, u64::MAX] {
-            put(&Keyspace::existing(db.clone(), GroupId(1), epoch), &[b"x", b"y"]);
+            put(&existing(db.clone(), GroupId(1), epoch), &[b"x", b"y"]);
         }
-        put(&Keyspace::existing(db.clone(), GroupId(2), 0), &[b"x"]);
+        put(&existing(db.clone(), GroupId(2), 0), &[b"x"]);
         assert_eq!(delete_other_epochs(&db, GroupId(1), 3).expect("delete"), 3);
         assert_eq!(delete_other_epochs(&db, GroupId(1), 3).expect("delete"), 0);
-        assert_eq!(keys(&Keyspace::existing(db.clone(), GroupId(1), 3), b"", b"").len(), 2);
-        assert_eq!(keys(&Keyspace::existing(db, GroupId(2), 0), b"", b"").len(), 1);
+        assert_eq!(keys(&existing(db.clone(), GroupId(1), 3), b"", b"").len(), 2);
+        assert_eq!(keys(&existing(db, GroupId(2), 0), b"", b"").len(), 1);
+    }
+
+    #[test]
+    fn two_lives_of_a_group_share_their_epoch_and_never_use_one_twice() {
+        let (_folder, db) = open();
+        let epochs = Epochs::new(db.clone());
+        let first_life = epochs.open(GroupId(1), 0).expect("open");
+        put(&first_life, &[b"x"]);
+        let unfinished = epochs.begin(GroupId(1));
+        let second_life = epochs.open(GroupId(1), 0).expect("open");
+        let received = epochs.begin(GroupId(1));
+        assert_ne!(received.epoch(), unfinished.epoch());
+        put(&received, &[b"y"]);
+        epochs.keep(&received);
+        epochs.leave(&second_life);
+        drop(second_life);
+        drop(unfinished);
+        assert!(first_life.get(b"x").expect("get").is_some(), "its reader is not gone");
+        drop(first_life);
+        assert!(existing(db, GroupId(1), 0).get(b"x").expect("get").is_none());
+        assert!(received.get(b"y").expect("get").is_some());
     }
 }

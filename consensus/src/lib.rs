@@ -29,6 +29,7 @@ mod db;
 mod error;
 mod group;
 mod host;
+mod housekeeping;
 mod keyspace;
 mod log;
 mod log_store;
@@ -56,7 +57,5 @@ pub use machine::{Machine, Transition};
 pub use membership::MembershipChange;
 pub use network::pool::Peers;
 pub use store::{Store, StoreStats};
-pub use types::{
-    ClusterId, GroupId, LogPosition, Membership, NodeId, ParseClusterIdError, Role, Tail,
-};
+pub use types::{ClusterId, GroupId, LogPosition, Membership, NodeId, ParseClusterIdError, Role, Tail};
 pub use wal_sync::SyncCounters;

@@ -21,20 +21,16 @@ pub(crate) fn end(group: GroupId) -> [u8; 16] {
     key(group, u64::MAX)
 }
 
-/// Adds an entry to a batch.
-pub(crate) fn put(db: &Db, batch: &mut WriteBatch, group: GroupId, entry: &Entry) {
-    batch.put_cf(db.family(Family::Log), key(group, entry.log_id.index), codec::encode(entry));
+/// Adds an entry to a batch, and returns its bytes.
+pub(crate) fn put(db: &Db, batch: &mut WriteBatch, group: GroupId, entry: &Entry) -> usize {
+    let value = codec::encode(entry);
+    batch.put_cf(db.family(Family::Log), key(group, entry.log_id.index), &value);
+    value.len()
 }
 
 /// Reads the entries in `[from, to)`, as far as the log has them, and stops when they have
 /// `bytes_soft` bytes together (after one entry at least). A gap between two entries is damage.
-pub(crate) fn read(
-    db: &Db,
-    group: GroupId,
-    from: u64,
-    to: u64,
-    bytes_soft: usize,
-) -> Result<Vec<Entry>, StoreError> {
+pub(crate) fn read(db: &Db, group: GroupId, from: u64, to: u64, bytes_soft: usize) -> Result<Vec<Entry>, StoreError> {
     let mut entries: Vec<Entry> = Vec::new();
     if from >= to {
         return Ok(entries);

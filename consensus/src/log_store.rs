@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures::Stream;
 use futures::stream;
@@ -50,14 +51,15 @@ impl LogStore {
     }
 
     fn append_now(&self, entries: impl IntoIterator<Item = Entry>) -> Result<(), StoreError> {
-        let Replica { group, store, machine, tail, .. } = &*self.replica;
+        let Replica { group, store, machine, tail, log_bytes, .. } = &*self.replica;
         store.wal().check()?;
         let mut batch = WriteBatch::default();
         let mut memberships = Vec::new();
         let mut last = None;
+        let mut bytes = 0;
         for entry in entries {
             let at = position(&entry.log_id);
-            log::put(store.db(), &mut batch, *group, &entry);
+            bytes += log::put(store.db(), &mut batch, *group, &entry) as u64;
             match &entry.payload {
                 // The machine knows of the entry before anyone can: the leader sends it on as soon
                 // as it is readable, and readers trust the tail.
@@ -68,6 +70,7 @@ impl LogStore {
             last = Some(at);
         }
         store.db().write(batch)?;
+        log_bytes.fetch_add(bytes, Ordering::Relaxed);
         if let Some(last) = last {
             tail.appended(last, memberships);
         }
@@ -89,10 +92,7 @@ impl RaftLogReader<Types> for LogStore {
     }
 
     /// In portions: what is waiting to be applied may be more than memory holds.
-    async fn entries_stream<RB>(
-        &mut self,
-        range: RB,
-    ) -> impl Stream<Item = Result<Entry, io::Error>> + OptionalSend
+    async fn entries_stream<RB>(&mut self, range: RB) -> impl Stream<Item = Result<Entry, io::Error>> + OptionalSend
     where
         RB: RangeBounds<u64> + Clone + Debug + OptionalSend,
     {
@@ -285,7 +285,10 @@ mod tests {
         let all: Vec<_> = log.entries_stream(1..9).await.collect().await;
         let indexes: Vec<_> = all.into_iter().map(|entry| entry.expect("entry").log_id.index).collect();
         assert_eq!(indexes, (1..9).collect::<Vec<_>>());
-        store.db().delete_range(Family::Log, &log::key(crate::GroupId(1), 4), &log::key(crate::GroupId(1), 5)).expect("gap");
+        store
+            .db()
+            .delete_range(Family::Log, &log::key(crate::GroupId(1), 4), &log::key(crate::GroupId(1), 5))
+            .expect("gap");
         assert!(log.try_get_log_entries(0..9).await.is_err());
         let all: Vec<_> = log.entries_stream(0..9).await.collect().await;
         assert!(all.iter().any(Result::is_err));

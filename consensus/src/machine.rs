@@ -67,12 +67,7 @@ pub struct Transition<'a> {
 // === impl Transition ===
 
 impl<'a> Transition<'a> {
-    pub(crate) fn new(
-        group: GroupId,
-        at: LogPosition,
-        state: &'a Keyspace,
-        applied: ([u8; 9], Vec<u8>),
-    ) -> Self {
+    pub(crate) fn new(group: GroupId, at: LogPosition, state: &'a Keyspace, applied: ([u8; 9], Vec<u8>)) -> Self {
         Self { group, at, state, batch: WriteBatch::default(), applied, committed: false, refused: None }
     }
 
@@ -159,11 +154,12 @@ mod tests {
     use super::*;
     use crate::config::StoreOptions;
     use crate::db::{Db, Record};
+    use crate::keyspace::Epochs;
 
     fn open() -> (tempfile::TempDir, Arc<Db>, Keyspace) {
         let folder = tempfile::tempdir().expect("folder");
         let db = Arc::new(Db::open(folder.path(), &StoreOptions::default()).expect("open"));
-        let state = Keyspace::existing(db.clone(), GroupId(1), 0);
+        let state = Epochs::new(db.clone()).open(GroupId(1), 0).expect("open the epoch");
         (folder, db, state)
     }
 

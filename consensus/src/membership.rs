@@ -43,9 +43,9 @@ impl Group {
         let precondition = Precondition::LastMembershipLogId { last_membership_log_id: expected.map(log_id) };
         // The library drives the second half of a joint change from the caller's future, so it runs
         // where a caller that goes away does not stop it.
-        let changed = self.runtime().spawn(async move {
-            raft.change_membership_if(members(change), false, [precondition]).await
-        });
+        let changed = self
+            .runtime()
+            .spawn(async move { raft.change_membership_if(members(change), false, [precondition]).await });
         let changed = tokio::time::timeout(limit, changed)
             .await
             .map_err(|_| GroupError::Unknown(format!("no majority within {limit:?}")))?

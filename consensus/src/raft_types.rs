@@ -4,9 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use openraft::alias::{
-    CommittedLeaderIdOf, EntryOf, LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf, VoteOf,
-};
+use openraft::alias::{CommittedLeaderIdOf, EntryOf, LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf, VoteOf};
 use openraft::impls::{BoxedErrorSource, InlineBatch, ProgressResponder};
 use openraft::vote::RaftLeaderId;
 use openraft::{EmptyNode, OptionalSend, RaftTypeConfig};
@@ -74,10 +72,7 @@ pub(crate) fn log_id(at: LogPosition) -> LogId {
 
 /// Our membership of the library's.
 pub(crate) fn membership(of: &openraft::Membership<NodeId, EmptyNode>) -> Arc<Membership> {
-    Arc::new(Membership {
-        configs: of.get_joint_config().clone(),
-        learners: of.learner_ids().collect(),
-    })
+    Arc::new(Membership { configs: of.get_joint_config().clone(), learners: of.learner_ids().collect() })
 }
 
 // === impl Command, Reply ===

@@ -2,7 +2,7 @@
 //! to life when the process starts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use openraft::EntryPayload;
 use parking_lot::RwLock;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::READ_BYTES_SOFT;
 use crate::db::Record;
 use crate::error::{HostError, StoreError};
-use crate::keyspace::{Keyspace, delete_other_epochs};
+use crate::keyspace::Keyspace;
 use crate::log;
 use crate::machine::Machine;
 use crate::raft_types::{LogId, StoredMembership, membership, position};
@@ -26,7 +26,8 @@ pub(crate) struct Replica {
     pub(crate) machine: Arc<dyn Machine>,
     pub(crate) tail: TailCell,
     state: RwLock<Keyspace>,
-    next_epoch: AtomicU64,
+    /// Bytes that the log has grown by since a snapshot last allowed to cut it.
+    pub(crate) log_bytes: AtomicU64,
 }
 
 /// The record that says how far the state is. Written with every applied command.
@@ -43,19 +44,10 @@ pub(crate) struct Applied {
 impl Replica {
     /// Brings a group back to life: the state is loaded, the tail of its log is shown to the
     /// machine. Blocks.
-    pub(crate) fn open(
-        store: Store,
-        group: GroupId,
-        machine: Arc<dyn Machine>,
-    ) -> Result<Arc<Self>, HostError> {
+    pub(crate) fn open(store: Store, group: GroupId, machine: Arc<dyn Machine>) -> Result<Arc<Self>, HostError> {
         let failed = |source| HostError::Store { group, source };
-        let applied: Applied =
-            store.db().record(group, Record::Applied).map_err(failed)?.unwrap_or_default();
-        let left = delete_other_epochs(store.db(), group, applied.epoch).map_err(failed)?;
-        if left > 0 {
-            tracing::info!(%group, epochs = left, "deleted what an unfinished snapshot had left");
-        }
-        let state = Keyspace::existing(store.db().clone(), group, applied.epoch);
+        let applied: Applied = store.db().record(group, Record::Applied).map_err(failed)?.unwrap_or_default();
+        let state = store.epochs().open(group, applied.epoch).map_err(failed)?;
         machine.load(&state).map_err(|source| HostError::Machine { group, source })?;
         if let Some(at) = applied.at {
             machine.applied(at);
@@ -66,7 +58,7 @@ impl Replica {
             machine,
             tail: TailCell::default(),
             state: RwLock::new(state),
-            next_epoch: AtomicU64::new(applied.epoch + 1),
+            log_bytes: AtomicU64::new(0),
         };
         replica.replay_tail(applied).map_err(failed)?;
         Ok(Arc::new(replica))
@@ -116,11 +108,5 @@ impl Replica {
     /// The group has moved to another epoch.
     pub(crate) fn set_state(&self, state: Keyspace) {
         *self.state.write() = state;
-    }
-
-    /// An empty keyspace for a snapshot that is being received.
-    pub(crate) fn new_epoch(&self) -> Keyspace {
-        let epoch = self.next_epoch.fetch_add(1, Ordering::SeqCst);
-        Keyspace::temporary(self.store.db().clone(), self.group, epoch)
     }
 }

@@ -87,9 +87,8 @@ pub(crate) async fn open_view(replica: &Replica) -> Result<Option<(SnapshotMeta,
     drop(tokio::task::spawn_blocking(move || {
         let db = state.db().clone();
         let view = db.raw().snapshot();
-        let state_record = |record: Record| {
-            view.get_cf(db.family(Family::State), record.key(group)).map_err(StoreError::Read)
-        };
+        let state_record =
+            |record: Record| view.get_cf(db.family(Family::State), record.key(group)).map_err(StoreError::Read);
         let meta = (|| {
             let applied: Applied = match state_record(Record::Applied)? {
                 Some(bytes) => Record::Applied.decode(&bytes)?,
@@ -122,10 +121,7 @@ pub(crate) async fn open_view(replica: &Replica) -> Result<Option<(SnapshotMeta,
     Ok(meta.map(|meta| (meta, Outgoing { parts })))
 }
 
-fn send_parts(
-    mut pairs: rocksdb::DBRawIterator<'_>,
-    parts: &mpsc::Sender<Result<Part, StoreError>>,
-) {
+fn send_parts(mut pairs: rocksdb::DBRawIterator<'_>, parts: &mpsc::Sender<Result<Part, StoreError>>) {
     let mut count = Counter::default();
     let mut chunk = Vec::new();
     let mut in_chunk = 0;
@@ -350,7 +346,7 @@ mod tests {
         else {
             panic!("the test needs several chunks")
         };
-        let spool = || Spool::new(replica.new_epoch());
+        let spool = || Spool::new(store.epochs().begin(GROUP));
         assert!(matches!(spool().add(1, second), Err(SpoolError::Order { expected: 0, got: 1 })));
         assert!(matches!(spool().add(0, &first[..first.len() - 1]), Err(SpoolError::Torn(0))));
         let mut short = spool();

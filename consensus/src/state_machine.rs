@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt};
@@ -17,9 +18,7 @@ use crate::db::Record;
 use crate::error::{MachineError, StoreError};
 use crate::keyspace::Keyspace;
 use crate::machine::Transition;
-use crate::raft_types::{
-    Entry, LogId, Reply, Snapshot, SnapshotMeta, StoredMembership, Types, membership, position,
-};
+use crate::raft_types::{Entry, LogId, Reply, Snapshot, SnapshotMeta, StoredMembership, Types, membership, position};
 use crate::replica::{Applied, Replica};
 use crate::snapshot::{SnapshotData, open_view};
 
@@ -86,11 +85,7 @@ impl StateMachine {
                     tx.commit()?;
                     Ok::<_, MachineError>(reply)
                 };
-                reply = if command.len() < LARGE_COMMAND_BYTES {
-                    run()?
-                } else {
-                    tokio::task::block_in_place(run)?
-                };
+                reply = if command.len() < LARGE_COMMAND_BYTES { run()? } else { tokio::task::block_in_place(run)? };
             }
             EntryPayload::Membership(new) => {
                 let stored = StoredMembership::new(Some(entry.log_id), new);
@@ -119,9 +114,9 @@ impl StateMachine {
         store.db().put_record(&mut batch, *group, Record::Membership, &meta.last_membership);
         store.db().write(batch)?;
         // From here on the record may name the new epoch after a restart, so it stays.
-        new.keep();
+        store.epochs().keep(&new);
         store.wal().wait().await?;
-        self.state.doom();
+        store.epochs().leave(&self.state);
 
         tokio::task::block_in_place(|| machine.load(&new)).map_err(io::Error::other)?;
         self.state = new.clone();
@@ -170,6 +165,7 @@ impl RaftStateMachine<Types> for StateMachine {
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {
+        self.replica.log_bytes.store(0, Ordering::Relaxed);
         Builder { meta: self.meta() }
     }
 
@@ -177,7 +173,7 @@ impl RaftStateMachine<Types> for StateMachine {
         let new = match snapshot {
             SnapshotData::Spooled(state) => state,
             SnapshotData::Outgoing(outgoing) => {
-                outgoing.spool(self.replica.new_epoch()).await.map_err(io::Error::other)?
+                outgoing.spool(self.replica.store.epochs().begin(self.replica.group)).await.map_err(io::Error::other)?
             }
             SnapshotData::Built => {
                 return Err(io::Error::other("a built snapshot has no contents to install"));

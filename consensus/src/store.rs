@@ -8,6 +8,7 @@ use rocksdb::WriteBatch;
 use crate::config::StoreOptions;
 use crate::db::{Db, Family};
 use crate::error::StoreError;
+use crate::keyspace::Epochs;
 use crate::wal_sync::{SyncCounters, WalSync};
 
 /// The store of a process. Cheap to clone. It closes when the last clone, the [`Host`], its groups
@@ -23,6 +24,7 @@ pub struct Store {
 struct Inner {
     // Dropped first: its thread holds the database too.
     wal: WalSync,
+    epochs: Epochs,
     db: Arc<Db>,
     path: PathBuf,
 }
@@ -52,7 +54,8 @@ impl Store {
     pub fn open(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let db = Arc::new(Db::open(path, &options)?);
         let wal = WalSync::start(db.clone()).map_err(|_| StoreError::Closed)?;
-        let inner = Inner { wal, db, path: path.to_owned() };
+        let epochs = Epochs::new(db.clone());
+        let inner = Inner { wal, epochs, db, path: path.to_owned() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -91,9 +94,8 @@ impl Store {
             let of = |family| self.inner.db.raw().property_int_value_cf(self.inner.db.family(family), property);
             Family::ALL.into_iter().filter_map(|family| of(family).ok().flatten()).sum()
         };
-        let whole = |property: &str| {
-            self.inner.db.raw().property_int_value(property).ok().flatten().unwrap_or_default()
-        };
+        let whole =
+            |property: &str| self.inner.db.raw().property_int_value(property).ok().flatten().unwrap_or_default();
         StoreStats {
             memtables: sum("rocksdb.cur-size-all-mem-tables"),
             // All families share one cache.
@@ -107,14 +109,17 @@ impl Store {
                 .unwrap_or_default(),
             tables: sum("rocksdb.total-sst-files-size"),
             compaction_pending: sum("rocksdb.estimate-pending-compaction-bytes"),
-            writes_stalled: whole("rocksdb.is-write-stopped") > 0
-                || whole("rocksdb.actual-delayed-write-rate") > 0,
+            writes_stalled: whole("rocksdb.is-write-stopped") > 0 || whole("rocksdb.actual-delayed-write-rate") > 0,
             sync: self.inner.wal.counters(),
         }
     }
 
     pub(crate) fn db(&self) -> &Arc<Db> {
         &self.inner.db
+    }
+
+    pub(crate) fn epochs(&self) -> &Epochs {
+        &self.inner.epochs
     }
 
     pub(crate) fn wal(&self) -> &WalSync {

@@ -16,13 +16,16 @@ use parking_lot::Mutex;
 use crate::db::Db;
 use crate::error::StoreError;
 
+/// Callbacks that may wait. The thread takes all of them at each fsync, so a full queue means that
+/// the disk has stopped; then whoever writes stops too.
+const WAITING_MAX: usize = 8_192;
+
 /// Called once, when everything that was written before is on disk, or never can be.
 type Done = Box<dyn FnOnce(io::Result<()>) + Send>;
 
 /// The thread, and the way to it.
 pub(crate) struct WalSync {
-    // Unbounded, but every sender waits for its callback: a group has a few requests in it at most.
-    queue: Option<mpsc::Sender<Done>>,
+    queue: Option<mpsc::SyncSender<Done>>,
     thread: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
 }
@@ -50,7 +53,7 @@ pub struct SyncCounters {
 
 impl WalSync {
     pub(crate) fn start(db: Arc<Db>) -> io::Result<Self> {
-        let (queue, requests) = mpsc::channel();
+        let (queue, requests) = mpsc::sync_channel(WAITING_MAX);
         let shared = Arc::new(Shared::default());
         let of_thread = shared.clone();
         let thread = std::thread::Builder::new()
@@ -79,7 +82,7 @@ impl WalSync {
 
     /// The same, for callers that are not asynchronous.
     pub(crate) fn wait_blocking(&self) -> io::Result<()> {
-        let (tx, rx) = mpsc::channel();
+        let (tx, rx) = mpsc::sync_channel(1);
         self.submit(move |result| {
             tx.send(result).ok();
         });

@@ -2,16 +2,13 @@
 //! between, it answers what the model answers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::TcpListener;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
-use dnc_consensus::{ClusterId, Group, Host, HostOptions, NodeId, Peers, Store, StoreOptions};
+mod common;
+
+use common::Lone;
 use dnc_core::block::{BlockId, BlockSetBuilder};
-use dnc_core::codec;
 use dnc_core::command::{Changed, Origin, Run, ShardCommand, ShardRefusal, ShardReply, Suppression};
-use dnc_core::ids::{RegistryId, RequestId, ShardId, VersionId};
+use dnc_core::ids::{RegistryId, RequestId, VersionId};
 use dnc_core::number::PhoneNumber;
 use dnc_core::registry::{Coverage, RegistryKind, Source};
 use dnc_core::view::{ActiveVersion, View, ViewRegistry};
@@ -21,55 +18,8 @@ use rand::{Rng, SeedableRng};
 
 const FEDERAL: RegistryId = RegistryId(1);
 const INTERNAL: RegistryId = RegistryId(2);
-const LIMIT: Duration = Duration::from_secs(20);
 /// The numbers of the model: 4 blocks of area code 201, a few lines of each.
 const NUMBERS: u64 = 80;
-
-struct Nobody;
-
-impl Peers for Nobody {
-    fn address(&self, _: NodeId) -> Option<String> {
-        None
-    }
-}
-
-/// One replica that is its group's only voter.
-struct Lone {
-    host: Host,
-    group: Group,
-    shard: Arc<Shard>,
-}
-
-impl Lone {
-    async fn start(folder: &Path) -> Lone {
-        let store = Store::open(folder, StoreOptions::default()).expect("store");
-        let host = Host::new(store, ClusterId(7), 1, Arc::new(Nobody), HostOptions::default()).expect("host");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("port");
-        tokio::spawn({
-            let host = host.clone();
-            async move { host.serve(listener).await.expect("serve") }
-        });
-        let shard = Shard::new(ShardId(0), 1);
-        let group = host.start_group(dnc_consensus::GroupId(1), shard.clone()).await.expect("group");
-        group.initialize(BTreeSet::from([1])).await.expect("initialize");
-        let deadline = std::time::Instant::now() + LIMIT;
-        while !group.is_leader() {
-            assert!(std::time::Instant::now() < deadline, "no leader");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        group.linearize(LIMIT).await.expect("linearize");
-        Lone { host, group, shard }
-    }
-
-    async fn stop(self) {
-        self.host.shutdown(LIMIT).await;
-    }
-
-    async fn write(&self, command: ShardCommand) -> ShardReply {
-        let (_, reply) = self.group.write(codec::encode(&command), LIMIT).await.expect("write");
-        codec::decode(&reply).expect("reply")
-    }
-}
 
 fn number(i: u64) -> PhoneNumber {
     PhoneNumber::from_u64(12_015_550_000 + (i % 4) * 10_000 + i / 4).expect("a number")

@@ -52,10 +52,7 @@ where
     S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
 {
     let mut lease = pool.get(to, Purpose::Append).map_err(unreachable)?;
-    let window = Arc::new(Window {
-        free: Semaphore::new(pool.options.append_inflight_max),
-        sent: AtomicU64::new(0),
-    });
+    let window = Arc::new(Window { free: Semaphore::new(pool.options.append_inflight_max), sent: AtomicU64::new(0) });
     let request = pool.envelope(to, group).seal(requests(input, window.clone()));
     let limit = Duration::from_millis(pool.options.rpc_ms + pool.options.connect_ms);
     let incoming = match tokio::time::timeout(limit, lease.client.append(request)).await {

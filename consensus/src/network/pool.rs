@@ -101,8 +101,8 @@ impl Pool {
             .http2_keep_alive_interval(millis(self.options.keepalive_ms))
             .keep_alive_timeout(millis(self.options.keepalive_ms))
             .keep_alive_while_idle(true)
-            .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(WINDOW_BYTES);
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
         Ok(endpoint.connect_lazy())
     }
 
@@ -122,8 +122,11 @@ impl Pool {
     }
 }
 
-/// Bytes that may be on their way before the receiver has taken them.
-pub(crate) const WINDOW_BYTES: u32 = 4 << 20;
+/// Bytes that may be on their way on one stream before the receiver has taken them.
+pub(crate) const STREAM_WINDOW_BYTES: u32 = 2 << 20;
+
+/// The same for all streams of a connection: one group that is slow must not hold up the others.
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
 
 #[cfg(test)]
 mod tests {

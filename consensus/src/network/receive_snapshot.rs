@@ -28,7 +28,7 @@ pub(crate) async fn receive_snapshot(
         // Sent again because the first answer was lost. Raft needs no contents to say that it has it.
         return install(group, vote, Snapshot { meta, snapshot: SnapshotData::Built }).await;
     }
-    let mut spool = Spool::new(group.replica().new_epoch());
+    let mut spool = Spool::new(group.replica().store.epochs().begin(group.id()));
     let state = loop {
         match next(&mut parts, limit).await? {
             Some(WirePart::Chunk(chunk)) => {

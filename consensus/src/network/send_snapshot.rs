@@ -1,11 +1,12 @@
 //! The leader's end of a snapshot transfer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream;
 use openraft::errors::StreamingError;
 use openraft::raft::SnapshotResponse;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::codec;
@@ -68,15 +69,13 @@ pub(crate) async fn send_snapshot(
             Err(_) => return Err(unreachable(format!("the snapshot to node {to} got stuck for {limit:?}")).into()),
         }
     };
-    if let Some(error) = failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(error) = failure.lock().take() {
         // Not reported as a storage error, which would stop the whole replica: if the store is
         // really broken, the log will say so.
         return Err(unreachable(format!("cannot read the state to send: {error}")).into());
     }
     match answer {
-        Ok(answer) => {
-            codec::decode(&answer.into_inner().body).map_err(|error| unreachable(error).into())
-        }
+        Ok(answer) => codec::decode(&answer.into_inner().body).map_err(|error| unreachable(error).into()),
         Err(status) => {
             pool.failed(&lease, &status);
             Err(unreachable(describe(to, &status)).into())
@@ -103,13 +102,11 @@ fn parts(
         }
         let part = match outgoing.next().await? {
             Ok(Part::Chunk { number, pairs }) => WirePart::Chunk(SnapshotChunk { number, pairs }),
-            Ok(Part::End(totals)) => WirePart::End(SnapshotEnd {
-                chunks: totals.chunks,
-                pairs: totals.pairs,
-                checksum: totals.checksum,
-            }),
+            Ok(Part::End(totals)) => {
+                WirePart::End(SnapshotEnd { chunks: totals.chunks, pairs: totals.pairs, checksum: totals.checksum })
+            }
             Err(error) => {
-                *sending.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                *sending.failure.lock() = Some(error);
                 return None;
             }
         };

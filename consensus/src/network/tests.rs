@@ -51,7 +51,13 @@ struct Target {
 }
 
 async fn target(folder: &TempDir) -> Target {
-    let options = HostOptions { heartbeat_ms: 50, election_ms_min: 200, election_ms_max: 400, lease_ms: 500, ..HostOptions::default() };
+    let options = HostOptions {
+        heartbeat_ms: 50,
+        election_ms_min: 200,
+        election_ms_max: 400,
+        lease_ms: 500,
+        ..HostOptions::default()
+    };
     let host = Host::new(store(folder), CLUSTER, ME, Arc::new(Nobody), options.clone()).expect("host");
     let machine = Arc::new(Recorder::default());
     let started = Instant::now();
@@ -197,7 +203,8 @@ async fn a_broken_snapshot_transfer_changes_nothing() {
     }
     assert!(contents(&target.group.keyspace()).is_empty());
 
-    let whole = vec![header(), Part::Chunk(first.clone()), Part::Chunk(second.clone()), Part::End(end(&[&first, &second]))];
+    let whole =
+        vec![header(), Part::Chunk(first.clone()), Part::Chunk(second.clone()), Part::End(end(&[&first, &second]))];
     target.install(whole.clone()).await.expect("installed");
     target.install(whole).await.expect("a repetition is accepted, and changes nothing");
     assert_eq!(target.machine.seen.lock().loads, 2);

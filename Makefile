@@ -1,0 +1,36 @@
+# Each target is a line that a person could type. Everything is built in release, with the whole workspace's features, so that
+# RocksDB and the other dependencies are built once for all targets. CARGO_TARGET_DIR may lie anywhere and is reused.
+
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+DNC = $(CARGO_TARGET_DIR)/release/dnc
+
+.PHONY: help setup build demo test lint bench chaos-smoke ci
+
+help:        ## say what there is
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 14
+
+setup:       ## install what a build needs and this machine lacks: clang, libclang
+	@deploy/setup.sh
+
+build: setup ## build the binary
+	cargo build --release --workspace --bins
+
+demo: build  ## run a cluster, load the sample lists, check some numbers; stays up until Ctrl-C
+	DNC=$(DNC) deploy/demo.sh
+
+test: build  ## run all tests
+	@if cargo nextest --version >/dev/null 2>&1; then set -x; cargo nextest run --release --workspace; else set -x; cargo test --release --workspace; fi
+
+lint: setup  ## formatting and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+
+bench: build ## measure the parts, then a cluster in one process under load
+	cargo bench --workspace
+	DNC=$(DNC) deploy/bench.sh
+
+chaos-smoke: build ## three minutes of faults against a real cluster
+	cargo run --release -p dnc-chaos -- run --scenario all --seed 1 --minutes 3
+
+ci:          ## what the continuous integration runs
+	.ci/run

@@ -1,0 +1,63 @@
+//! What can be typed.
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// A distributed Do-Not-Call lookup cluster.
+#[derive(Parser)]
+#[command(name = "dnc", version, about, max_term_width = 100)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands: servers first, then callers.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run a whole cluster in this process, on loopback: three meta voters, three nodes, one router.
+    Dev(crate::dev::Flags),
+    /// Run a voter of the meta group.
+    Meta(crate::roles::meta::Flags),
+    /// Run a storage node.
+    Node(crate::roles::node::Flags),
+    /// Run a router.
+    Router(crate::roles::router::Flags),
+    /// Ask whether numbers may be called.
+    ///
+    /// Exit code 0: all are CLEAR. 1: at least one is LISTED or UNKNOWN. 2: at least one could not be checked.
+    Check(crate::commands::check::Check),
+    /// Load list files into a registry as a new version.
+    Import(crate::commands::import::Import),
+    /// List and create registries.
+    Registry(crate::commands::registry::RegistryArgs),
+    /// Add and remove suppressions: numbers that must not be called, entry by entry.
+    Suppress(crate::commands::suppress::SuppressArgs),
+    /// Put load on routers and measure, or generate lists to load before.
+    Bench(crate::bench::BenchArgs),
+}
+
+/// Where a command's routers are, and how it prints.
+#[derive(clap::Args, Clone)]
+pub struct Caller {
+    /// Routers to ask; the next one is tried when one fails.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DNC_ROUTER",
+        default_value = "http://127.0.0.1:7400",
+        value_delimiter = ','
+    )]
+    pub router: Vec<String>,
+    /// How to print the answer. With `json`, one object a line.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// How to print.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}

@@ -1,0 +1,206 @@
+//! `dnc check`: may these numbers be called?
+
+use std::io::{BufRead, IsTerminal};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use dnc_proto::v1::{BulkCheckRequest, BulkItem, CheckRequest, CheckResponse, Evidence, ItemError, Verdict};
+use dnc_router::client::Client;
+use tonic::Code;
+
+use super::shown::{Shown, cause_word, reason_word, verdict_word};
+use crate::args::{Caller, Output};
+use crate::output;
+
+/// Numbers asked about at a time: as many as a bulk check may have.
+const BULK_MAX: usize = 10_000;
+/// Longest line that is read as a number.
+const LINE_MAX: usize = 1_024;
+/// Who asks, unless told.
+const CHECKED_BY: &str = "dnc";
+
+/// Arguments of `dnc check`.
+#[derive(clap::Args)]
+pub struct Check {
+    /// Numbers: +12015550100, or ten digits of North America; `-` reads them from stdin, one a line.
+    #[arg(value_name = "NUMBER", required = true)]
+    numbers: Vec<String>,
+    /// Names the call in logs and traces.
+    #[arg(long, value_name = "ID", default_value = "")]
+    call_id: String,
+    /// Who asks, for logs and traces.
+    #[arg(long, value_name = "WHO", default_value = CHECKED_BY)]
+    checked_by: String,
+    #[command(flatten)]
+    caller: Caller,
+}
+
+/// What the exit code is made of.
+#[derive(Default)]
+struct Outcome {
+    may_not_call: bool,
+    failed: bool,
+}
+
+/// Checks the numbers, prints the answers, and says by the exit code whether all may be called.
+pub async fn run(asked: Check) -> Result<ExitCode> {
+    let client = super::client(&asked.caller)?;
+    let mut outcome = Outcome::default();
+    let (stdin, named): (Vec<&String>, Vec<&String>) = asked.numbers.iter().partition(|number| *number == "-");
+    let named: Vec<String> = named.into_iter().cloned().collect();
+    for some in named.chunks(BULK_MAX) {
+        outcome.add(&asked, &check(&client, &asked, some).await?)?;
+    }
+    if !stdin.is_empty() {
+        if std::io::stdin().is_terminal() {
+            output::note("reading numbers from the terminal, one a line; Ctrl-D ends them");
+        }
+        let mut more = true;
+        while more {
+            let (some, end) = tokio::task::spawn_blocking(read_some).await??;
+            more = !end;
+            if !some.is_empty() {
+                outcome.add(&asked, &check(&client, &asked, &some).await?)?;
+            }
+        }
+    }
+    Ok(outcome.exit_code())
+}
+
+async fn check(client: &Client, asked: &Check, numbers: &[String]) -> Result<Vec<CheckResponse>> {
+    if let [number] = numbers {
+        let request = CheckRequest {
+            phone_number: number.clone(),
+            call_id: asked.call_id.clone(),
+            checked_by: asked.checked_by.clone(),
+            correlation_id: String::new(),
+        };
+        return match client.check(request).await {
+            Ok(answer) => Ok(vec![answer]),
+            Err(error) => match error.status() {
+                Some(status) if status.code() == Code::InvalidArgument => Ok(vec![refused(number, status.message())]),
+                _ => Err(error).context("check the number"),
+            },
+        };
+    }
+    let items = numbers.iter().map(|number| BulkItem { phone_number: number.clone(), correlation_id: String::new() });
+    let request = BulkCheckRequest {
+        items: items.collect(),
+        call_id: asked.call_id.clone(),
+        checked_by: asked.checked_by.clone(),
+    };
+    let answer = client.bulk_check(request).await.context("check the numbers")?;
+    ensure!(
+        answer.results.len() == numbers.len(),
+        "the router answered {} of {} numbers",
+        answer.results.len(),
+        numbers.len()
+    );
+    Ok(answer.results)
+}
+
+/// A number that was refused alone, as a bulk would show it.
+fn refused(number: &str, message: &str) -> CheckResponse {
+    CheckResponse {
+        phone_number: number.to_owned(),
+        error: Some(ItemError { code: "invalid_number".into(), message: message.into() }),
+        ..CheckResponse::default()
+    }
+}
+
+/// Reads up to a bulk of numbers from stdin. True says that there are no more.
+fn read_some() -> Result<(Vec<String>, bool)> {
+    let mut input = std::io::stdin().lock();
+    let mut numbers = Vec::new();
+    let mut line = Vec::new();
+    while numbers.len() < BULK_MAX {
+        line.clear();
+        if std::io::Read::take(&mut input, LINE_MAX as u64).read_until(b'\n', &mut line).context("read stdin")? == 0 {
+            return Ok((numbers, true));
+        }
+        ensure!(line.len() < LINE_MAX || line.ends_with(b"\n"), "a line of stdin is longer than {LINE_MAX} bytes");
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim();
+        if !text.is_empty() {
+            numbers.push(text.to_owned());
+        }
+    }
+    Ok((numbers, false))
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    fn add(&mut self, asked: &Check, answers: &[CheckResponse]) -> Result<()> {
+        for answer in answers {
+            self.failed |= answer.error.is_some();
+            self.may_not_call |= !answer.may_call;
+        }
+        match asked.caller.output {
+            Output::Json => answers.iter().try_for_each(|answer| output::json(&Shown::of(answer))),
+            Output::Text => {
+                let rows: Vec<Vec<String>> = answers.iter().map(row).collect();
+                output::table(&["NUMBER", "VERDICT", "WHY", "EVIDENCE"], &rows)
+            }
+        }
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match (self.failed, self.may_not_call) {
+            (true, _) => ExitCode::from(output::FAILED),
+            (false, true) => ExitCode::from(1),
+            (false, false) => ExitCode::SUCCESS,
+        }
+    }
+}
+
+fn row(answer: &CheckResponse) -> Vec<String> {
+    if let Some(error) = &answer.error {
+        return vec![answer.phone_number.clone(), "error".into(), error.message.clone(), String::new()];
+    }
+    let why = match answer.verdict() {
+        Verdict::Unknown => cause_word(answer.unknown_cause()),
+        _ => answer.reasons().map(reason_word).collect::<Vec<_>>().join(", "),
+    };
+    let evidence: Vec<String> = answer.evidence.iter().filter_map(|one| evidence(answer, one)).collect();
+    vec![answer.phone_number.clone(), verdict_word(answer.verdict()).into(), why, evidence.join("; ")]
+}
+
+/// Where it is listed, or what covers it.
+fn evidence(answer: &CheckResponse, evidence: &Evidence) -> Option<String> {
+    if answer.verdict() == Verdict::Listed && !evidence.listed {
+        return None;
+    }
+    let Evidence { registry, version, list_date, file, suppression_id, .. } = evidence;
+    Some(match (suppression_id.is_empty(), list_date.is_empty()) {
+        (false, _) => format!("{registry} entry {suppression_id}"),
+        (true, false) => format!("{registry} version {version} of {list_date} ({file})"),
+        (true, true) => registry.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(answers: &[CheckResponse]) -> ExitCode {
+        let mut outcome = Outcome::default();
+        for answer in answers {
+            outcome.failed |= answer.error.is_some();
+            outcome.may_not_call |= !answer.may_call;
+        }
+        outcome.exit_code()
+    }
+
+    #[test]
+    fn the_exit_code_is_0_only_if_every_number_may_be_called() {
+        let clear = CheckResponse { verdict: Verdict::Clear.into(), may_call: true, ..CheckResponse::default() };
+        let listed = CheckResponse { verdict: Verdict::Listed.into(), ..CheckResponse::default() };
+        let unknown = CheckResponse { verdict: Verdict::Unknown.into(), ..CheckResponse::default() };
+        let error = refused("x", "not a phone number");
+        assert_eq!(code(std::slice::from_ref(&clear)), ExitCode::SUCCESS);
+        assert_eq!(code(&[clear.clone(), listed.clone()]), ExitCode::from(1));
+        assert_eq!(code(&[clear.clone(), unknown]), ExitCode::from(1));
+        assert_eq!(code(&[clear, listed, error]), ExitCode::from(2));
+    }
+}

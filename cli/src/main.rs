@@ -1,0 +1,55 @@
+//! `dnc`: the one binary. It reads settings, starts what they name and turns outcomes into exit codes.
+//!
+//! Nothing is decided here about numbers, lists or shards: servers live in `dnc-meta`, `dnc-node` and `dnc-router`, and
+//! every client command goes through a router like any other caller. Start at [`args::Command`] for what can be asked.
+
+mod admin;
+mod args;
+mod bench;
+mod commands;
+mod config;
+mod dev;
+mod folder;
+mod listen;
+mod output;
+mod recorder;
+mod roles;
+mod shutdown;
+mod telemetry;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+
+use self::args::{Args, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime") {
+        Ok(runtime) => runtime,
+        Err(error) => return output::fail(&error),
+    };
+    let done = runtime.block_on(run(args.command));
+    // Whatever still runs has had its time to stop.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    done.unwrap_or_else(|error| output::fail(&error))
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Dev(flags) => dev::run(flags).await,
+        Command::Meta(flags) => roles::meta::run(flags).await,
+        Command::Node(flags) => roles::node::run(flags).await,
+        Command::Router(flags) => roles::router::run(flags).await,
+        Command::Check(asked) => commands::check::run(asked).await,
+        Command::Import(asked) => commands::import::run(asked).await,
+        Command::Registry(asked) => commands::registry::run(asked).await,
+        Command::Suppress(asked) => commands::suppress::run(asked).await,
+        Command::Bench(asked) => bench::run(asked).await,
+    }
+}

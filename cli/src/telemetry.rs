@@ -1,0 +1,103 @@
+//! Logs and traces. Logs go to stderr, one JSON object a line; traces go to an OTLP endpoint when one is configured.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::WithExportConfig;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+/// The variable that says what is logged, as `level` or `target=level`, separated by commas.
+const FILTER: &str = "DNC_LOG";
+/// How long one export of traces may take.
+const EXPORT_LIMIT: Duration = Duration::from_secs(3);
+/// How long the last traces may take when the process ends: within the shutdown's own limit.
+const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line, for machines.
+    Json,
+}
+
+/// What to log and where to send traces.
+pub struct Options {
+    /// How log lines look.
+    pub format: LogFormat,
+    /// What is logged unless `DNC_LOG` says otherwise.
+    pub filter: &'static str,
+    /// Where traces go (`http://host:4317`); empty for nowhere.
+    pub otlp_endpoint: String,
+    /// The service's name in traces.
+    pub service: &'static str,
+    /// Tells this process from the others of its service.
+    pub instance: String,
+}
+
+/// Keeps telemetry going; [`Telemetry::finish`] sends what is left.
+pub struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+}
+
+/// Starts logs and traces for the process. Call it once, within the runtime.
+pub fn start(options: Options) -> Result<Telemetry> {
+    let filter = match std::env::var(FILTER) {
+        Ok(text) => EnvFilter::try_new(&text).with_context(|| format!("read {FILTER}"))?,
+        Err(_) => EnvFilter::new(options.filter),
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match options.format {
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+        LogFormat::Text => lines.compact().with_target(false).boxed(),
+    };
+    let traces = match options.otlp_endpoint.as_str() {
+        "" => None,
+        endpoint => Some(exporter(endpoint, options.service, options.instance)?),
+    };
+    let spans = traces.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("dnc")));
+    tracing_subscriber::registry().with(filter).with(lines).with(spans).try_init().context("install the log")?;
+    Ok(Telemetry { traces })
+}
+
+fn exporter(endpoint: &str, service: &'static str, instance: String) -> Result<SdkTracerProvider> {
+    let exporter = opentelemetry_otlp::SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint)
+        .with_timeout(EXPORT_LIMIT)
+        .build()
+        .with_context(|| format!("send traces to `{endpoint}` (--otlp-endpoint, DNC_OTLP_ENDPOINT)"))?;
+    let resource = Resource::builder()
+        .with_service_name(service)
+        .with_attribute(KeyValue::new("service.instance.id", instance))
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .build();
+    opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
+    // The batch processor's queue is bounded: what an endpoint that is down does not take is dropped, never waited for.
+    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+}
+
+// === impl Telemetry ===
+
+impl Telemetry {
+    /// Sends what is left, within a limit.
+    pub async fn finish(self) {
+        let Some(traces) = self.traces else { return };
+        // It blocks its thread; the exporter's connection needs the others.
+        let flushed = tokio::task::spawn_blocking(move || traces.shutdown_with_timeout(FLUSH_LIMIT)).await;
+        if let Ok(Err(error)) = flushed {
+            tracing::warn!(%error, "the last traces were not sent");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Judges numbers: one, a bulk, or a batch of a stream. The one way from both APIs to the shards.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dnc_core::log_key::LogKey;
+use dnc_core::number::{NumberError, PhoneNumber};
+use dnc_core::verdict::Judgement;
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tracing::{Instrument, Level, debug};
+
+use super::answer::Answer;
+use super::caller::Caller;
+use crate::cluster::Cluster;
+use crate::telemetry::Tally;
+
+/// Judges numbers by a cluster.
+#[derive(Clone)]
+pub struct Checks<C> {
+    cluster: C,
+    /// Time for a check where the caller does not ask for less.
+    deadline: Duration,
+}
+
+/// Numbers judged together.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The catalog revision that judged all of them.
+    pub revision: u64,
+    /// When.
+    pub checked_at: Timestamp,
+    /// One for each number asked about, in that order.
+    pub items: Vec<Result<Answer, NumberError>>,
+}
+
+// === impl Checks ===
+
+impl<C: Cluster> Checks<C> {
+    /// Judges by this cluster.
+    pub fn new(cluster: C, deadline: Duration) -> Self {
+        Self { cluster, deadline }
+    }
+
+    /// Time for a check where the caller does not ask for less.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// Judges one number.
+    pub async fn one(&self, caller: &Caller, number: PhoneNumber, deadline: Instant) -> Answer {
+        let mut judged = self.many(caller, vec![Ok(number)], deadline, "one").await;
+        judged
+            .items
+            .pop()
+            .and_then(Result::ok)
+            .expect("one number gives one answer")
+    }
+
+    /// Judges numbers by one view. A number that is asked about twice is judged once.
+    pub async fn many(
+        &self,
+        caller: &Caller,
+        numbers: Vec<Result<PhoneNumber, NumberError>>,
+        deadline: Instant,
+        kind: &'static str,
+    ) -> Judged {
+        let started = Instant::now();
+        let mut distinct: Vec<PhoneNumber> = numbers.iter().flatten().copied().collect();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let span = caller.span(kind);
+        let (view, judgements) = if distinct.is_empty() {
+            (Arc::clone(&self.cluster.known().view), Vec::new())
+        } else {
+            let checked = self
+                .cluster
+                .check(&distinct, &caller.request_id, deadline)
+                .instrument(span.clone())
+                .await;
+            (checked.view, checked.judgements)
+        };
+        let checked_at = now();
+        let judged = |number: PhoneNumber| {
+            let judgement = distinct
+                .binary_search(&number)
+                .ok()
+                .and_then(|at| judgements.get(at))
+                .cloned()
+                .unwrap_or_else(Judgement::unavailable);
+            Answer::new(number, judgement, view.revision, checked_at)
+        };
+        let items: Vec<_> = numbers.into_iter().map(|number| number.map(judged)).collect();
+        let mut tally = Tally::default();
+        for item in &items {
+            tally.add(item.as_ref().ok().map(|answer| answer.verdict));
+        }
+        tally.count(caller.api, started.elapsed());
+        span.in_scope(|| self.log(&items));
+        Judged {
+            revision: view.revision,
+            checked_at,
+            items,
+        }
+    }
+
+    /// Says what was asked and answered, for whoever turns the level up; numbers only by their HMAC.
+    fn log(&self, items: &[Result<Answer, NumberError>]) {
+        if !tracing::enabled!(Level::DEBUG) {
+            return;
+        }
+        let known = self.cluster.known();
+        let Some(founding) = &known.catalog.founding else {
+            return;
+        };
+        let key = LogKey(founding.log_key);
+        for item in items {
+            match item {
+                Ok(answer) => debug!(
+                    number = key.of(answer.number),
+                    verdict = %answer.verdict,
+                    revision = answer.revision,
+                    "checked"
+                ),
+                Err(error) => debug!(%error, "not a number"),
+            }
+        }
+    }
+}
+
+/// Now, to the millisecond: what answers show.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use dnc_core::verdict::Verdict;
+
+    use super::*;
+    use crate::telemetry::Api;
+    use crate::testing::{Fake, clear, listed, number};
+
+    fn caller() -> Caller {
+        Caller::new(Api::Grpc, "r".into(), String::new(), String::new()).expect("short ids")
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(1)
+    }
+
+    #[tokio::test]
+    async fn a_repeated_number_is_asked_once_and_answered_at_each_position() {
+        let fake = Fake::founded();
+        let (a, b) = (number("2015550100"), number("2015550101"));
+        fake.judge(a, listed("federal"));
+        fake.judge(b, clear("federal"));
+        let checks = Checks::new(fake.clone(), Duration::from_secs(1));
+        let numbers = vec![Ok(b), Ok(a), Err(NumberError::Empty), Ok(b), Ok(a)];
+        let judged = checks.many(&caller(), numbers, soon(), "bulk").await;
+        let verdicts: Vec<_> = judged
+            .items
+            .iter()
+            .map(|item| item.as_ref().map(|a| (a.number, a.verdict)).map_err(|e| *e))
+            .collect();
+        assert_eq!(
+            verdicts,
+            [
+                Ok((b, Verdict::Clear)),
+                Ok((a, Verdict::Listed)),
+                Err(NumberError::Empty),
+                Ok((b, Verdict::Clear)),
+                Ok((a, Verdict::Listed)),
+            ]
+        );
+        assert_eq!(fake.asked(), [vec![a, b]]);
+    }
+
+    #[tokio::test]
+    async fn numbers_without_a_judgement_are_unknown_and_never_clear() {
+        let fake = Fake::founded();
+        fake.lose_judgements();
+        let checks = Checks::new(fake, Duration::from_secs(1));
+        let answer = checks.one(&caller(), number("2015550100"), soon()).await;
+        assert!(!answer.may_call());
+        assert_eq!(answer.verdict, Judgement::unavailable().verdict);
+    }
+
+    #[tokio::test]
+    async fn without_a_valid_number_nobody_is_asked() {
+        let fake = Fake::founded();
+        let checks = Checks::new(fake.clone(), Duration::from_secs(1));
+        let judged = checks
+            .many(&caller(), vec![Err(NumberError::Letter)], soon(), "bulk")
+            .await;
+        assert_eq!(judged.items.len(), 1);
+        assert_eq!(judged.revision, fake.known().view.revision);
+        assert!(fake.asked().is_empty());
+    }
+}

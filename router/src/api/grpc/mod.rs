@@ -1,0 +1,118 @@
+//! The gRPC form of the API: `dnc.v1`, with health and reflection.
+//!
+//! Reads messages, calls the rooms above, writes messages. UNKNOWN is an answer here, not an error:
+//! a status other than OK means that a request was wrong or a write did not happen. Start at
+//! [`routes`].
+
+mod check;
+mod registry;
+mod stream;
+mod suppression;
+
+use dnc_proto::v1;
+use dnc_proto::v1::check_service_server::CheckServiceServer;
+use dnc_proto::v1::registry_service_server::RegistryServiceServer;
+use dnc_proto::v1::suppression_service_server::SuppressionServiceServer;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Routes;
+use tonic::{Code, Response, Status};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use super::caller::REQUEST_ID;
+use super::state::State;
+use crate::cluster::Cluster;
+use crate::failure::{Failure, Kind};
+use crate::telemetry::{self, Api};
+
+/// Largest request, bytes: a bulk of the most numbers with the longest ids, or a piece of an import.
+const MAX_REQUEST_BYTES: usize = 16 << 20;
+
+/// Longest message of a status: it travels in a header, whose size callers limit.
+const MAX_STATUS_CHARS: usize = 4_000;
+
+/// The services that health reports on; the empty name is the whole process.
+const SERVICES: [&str; 4] = [
+    "",
+    "dnc.v1.CheckService",
+    "dnc.v1.RegistryService",
+    "dnc.v1.SuppressionService",
+];
+
+/// All gRPC services, and the handle by which health is told.
+pub fn routes<C: Cluster>(
+    state: &State<C>,
+) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    let mut routes = Routes::builder();
+    routes
+        .add_service(
+            CheckServiceServer::new(check::Service(state.clone()))
+                .max_decoding_message_size(MAX_REQUEST_BYTES),
+        )
+        .add_service(
+            RegistryServiceServer::new(registry::Service(state.clone()))
+                .max_decoding_message_size(MAX_REQUEST_BYTES),
+        )
+        .add_service(SuppressionServiceServer::new(suppression::Service(
+            state.clone(),
+        )))
+        .add_service(health)
+        .add_service(reflection);
+    Ok((routes.routes(), reporter))
+}
+
+/// Tells health whether this router can answer.
+pub async fn report(reporter: &HealthReporter, ready: bool) {
+    let status = if ready {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
+    };
+    for service in SERVICES {
+        reporter.set_service_status(service, status).await;
+    }
+}
+
+/// A failure as a status, counted.
+fn status(failure: &impl Failure) -> Status {
+    let code = match failure.kind() {
+        Kind::Invalid => Code::InvalidArgument,
+        Kind::NotFound => Code::NotFound,
+        Kind::Precondition => Code::FailedPrecondition,
+        Kind::Exists => Code::AlreadyExists,
+        Kind::Aborted => Code::Aborted,
+        Kind::Exhausted => Code::ResourceExhausted,
+        Kind::Unavailable => Code::Unavailable,
+        Kind::Internal => Code::Internal,
+    };
+    telemetry::error(Api::Grpc, code_name(code));
+    let message: String = failure.to_string().chars().take(MAX_STATUS_CHARS).collect();
+    Status::new(code, message)
+}
+
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::InvalidArgument => "invalid_argument",
+        Code::NotFound => "not_found",
+        Code::FailedPrecondition => "failed_precondition",
+        Code::AlreadyExists => "already_exists",
+        Code::Aborted => "aborted",
+        Code::ResourceExhausted => "resource_exhausted",
+        Code::Unavailable => "unavailable",
+        _ => "internal",
+    }
+}
+
+/// An answer that names its request.
+fn named<T>(message: T, request_id: &str) -> Response<T> {
+    let mut response = Response::new(message);
+    if let Ok(id) = MetadataValue::<Ascii>::try_from(request_id) {
+        response.metadata_mut().insert(REQUEST_ID, id);
+    }
+    response
+}

@@ -1,0 +1,283 @@
+//! `CheckStream`: answers in request order, with a window of numbers being checked at once.
+//!
+//! What makes it fast is that numbers that wait together are judged together: whatever has arrived
+//! while others are being judged goes down as one batch.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use dnc_core::number::PhoneNumber;
+use dnc_proto::v1;
+use futures::stream::FuturesOrdered;
+use futures::{FutureExt, Stream, StreamExt};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use super::check::too_long;
+use crate::api::answer;
+use crate::api::caller::Caller;
+use crate::api::checks::Checks;
+use crate::cluster::Cluster;
+use crate::options::{MAX_ID_BYTES, STREAM_WINDOW};
+use crate::telemetry::Api;
+
+/// Answers on their way out. Dropping it ends the checking.
+pub struct Answers {
+    receiver: mpsc::Receiver<Result<v1::CheckResponse, Status>>,
+}
+
+impl Stream for Answers {
+    type Item = Result<v1::CheckResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.receiver.poll_recv(cx)
+    }
+}
+
+/// Answers the requests of a stream, in their order, until it ends, the caller leaves or the router stops.
+pub fn answers<C: Cluster>(
+    checks: Checks<C>,
+    request_id: String,
+    stop: CancellationToken,
+    requests: impl Stream<Item = Result<v1::CheckRequest, Status>> + Send + Unpin + 'static,
+) -> Answers {
+    let (sender, receiver) = mpsc::channel(STREAM_WINDOW);
+    tokio::spawn(async move {
+        let gone = sender.clone();
+        tokio::select! {
+            () = pump(checks, request_id, stop, requests, sender) => {}
+            () = gone.closed() => {}
+        }
+    });
+    Answers { receiver }
+}
+
+async fn pump<C: Cluster>(
+    checks: Checks<C>,
+    request_id: String,
+    stop: CancellationToken,
+    mut requests: impl Stream<Item = Result<v1::CheckRequest, Status>> + Send + Unpin,
+    sender: mpsc::Sender<Result<v1::CheckResponse, Status>>,
+) {
+    let mut pending = FuturesOrdered::new();
+    let mut in_flight = 0;
+    let mut end: Option<Result<(), Status>> = None;
+    loop {
+        tokio::select! {
+            // Answers first: what is done leaves before more is taken in.
+            biased;
+            Some(batch) = pending.next() => {
+                let batch: Vec<v1::CheckResponse> = batch;
+                in_flight -= batch.len();
+                for response in batch {
+                    if sender.send(Ok(response)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            first = requests.next(), if end.is_none() && in_flight < STREAM_WINDOW => {
+                let mut batch = Vec::new();
+                end = gather(first, &mut requests, &mut batch, STREAM_WINDOW - in_flight);
+                if !batch.is_empty() {
+                    in_flight += batch.len();
+                    pending.push_back(judge(checks.clone(), request_id.clone(), batch));
+                }
+            }
+            () = stop.cancelled(), if end.is_none() => {
+                end = Some(Err(Status::unavailable("this router stops")));
+            }
+            else => break,
+        }
+    }
+    if let Some(Err(why)) = end {
+        // The caller may have left; then nobody misses the error.
+        let _ = sender.send(Err(why)).await;
+    }
+}
+
+/// Takes a request and all that have arrived behind it, as many as fit; says if and how the stream ended.
+fn gather(
+    first: Option<Result<v1::CheckRequest, Status>>,
+    requests: &mut (impl Stream<Item = Result<v1::CheckRequest, Status>> + Unpin),
+    batch: &mut Vec<v1::CheckRequest>,
+    room: usize,
+) -> Option<Result<(), Status>> {
+    let mut next = first;
+    loop {
+        match next {
+            None => return Some(Ok(())),
+            Some(Err(why)) => return Some(Err(why)),
+            Some(Ok(request)) => batch.push(request),
+        }
+        if batch.len() == room {
+            return None;
+        }
+        match requests.next().now_or_never() {
+            Some(arrived) => next = arrived,
+            None => return None,
+        }
+    }
+}
+
+/// Judges a batch. Its own ids name it in logs if all its requests have the same, as they do on a caller's stream.
+fn judge<C: Cluster>(
+    checks: Checks<C>,
+    request_id: String,
+    batch: Vec<v1::CheckRequest>,
+) -> impl Future<Output = Vec<v1::CheckResponse>> + Send {
+    let shared = |of: fn(&v1::CheckRequest) -> &String| {
+        let first = batch.first().map(of).filter(|id| id.len() <= MAX_ID_BYTES)?;
+        batch.iter().all(|r| of(r) == first).then(|| first.clone())
+    };
+    let call_id = shared(|r| &r.call_id).unwrap_or_default();
+    let checked_by = shared(|r| &r.checked_by).unwrap_or_default();
+    let caller = Caller {
+        api: Api::Stream,
+        request_id,
+        call_id,
+        checked_by,
+    };
+    async move {
+        let numbers = batch
+            .iter()
+            .map(|request| PhoneNumber::parse(&request.phone_number))
+            .collect();
+        let deadline = Instant::now() + checks.deadline();
+        let judged = checks.many(&caller, numbers, deadline, "stream").await;
+        let malformed = |text: &str, error, correlation_id| {
+            answer::malformed(text, error, correlation_id, judged.revision, judged.checked_at)
+        };
+        batch
+            .into_iter()
+            .zip(judged.items)
+            .map(|(request, item)| match item {
+                _ if request.correlation_id.len() > MAX_ID_BYTES => {
+                    malformed(&request.phone_number, too_long(), String::new())
+                }
+                Ok(answer) => match over_limit(&request) {
+                    None => answer.into_message(request.correlation_id),
+                    Some(error) => malformed(&request.phone_number, error, request.correlation_id),
+                },
+                Err(error) => malformed(
+                    &request.phone_number,
+                    answer::invalid_number(error),
+                    request.correlation_id,
+                ),
+            })
+            .collect()
+    }
+}
+
+/// The error of a request whose call id or caller is too long.
+fn over_limit(request: &v1::CheckRequest) -> Option<v1::ItemError> {
+    [("call_id", &request.call_id), ("checked_by", &request.checked_by)]
+        .into_iter()
+        .find(|(_, id)| id.len() > MAX_ID_BYTES)
+        .map(|(field, _)| v1::ItemError {
+            code: "too_long".into(),
+            message: format!("{field}: longer than {MAX_ID_BYTES} bytes"),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::testing::{Fake, clear, listed, number};
+
+    fn ask(phone_number: &str, correlation_id: &str) -> Result<v1::CheckRequest, Status> {
+        Ok(v1::CheckRequest {
+            phone_number: phone_number.into(),
+            correlation_id: correlation_id.into(),
+            ..v1::CheckRequest::default()
+        })
+    }
+
+    fn checks(fake: &Fake) -> Checks<Fake> {
+        Checks::new(fake.clone(), Duration::from_secs(1))
+    }
+
+    #[tokio::test]
+    async fn answers_come_in_request_order_and_a_bad_number_does_not_end_the_stream() {
+        let fake = Fake::founded();
+        fake.judge(number("2015550100"), listed("federal"));
+        fake.judge(number("2015550101"), clear("federal"));
+        let requests = futures::stream::iter([
+            ask("2015550101", "0"),
+            ask("nonsense", "1"),
+            ask("2015550100", "2"),
+            ask("2015550101", "3"),
+        ]);
+        let got: Vec<_> = answers(checks(&fake), "r".into(), CancellationToken::new(), requests)
+            .map(|response| response.expect("an answer"))
+            .map(|r| (r.correlation_id.clone(), r.verdict(), r.error.is_some()))
+            .collect()
+            .await;
+        assert_eq!(
+            got,
+            [
+                ("0".into(), v1::Verdict::Clear, false),
+                ("1".into(), v1::Verdict::Unspecified, true),
+                ("2".into(), v1::Verdict::Listed, false),
+                ("3".into(), v1::Verdict::Clear, false),
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn numbers_that_wait_together_are_judged_together_up_to_the_window() {
+        let fake = Fake::founded();
+        let requests: Vec<_> = (0..600)
+            .map(|n| ask(&format!("201555{n:04}"), &n.to_string()))
+            .collect();
+        let ids: Vec<_> = answers(checks(&fake), "r".into(), CancellationToken::new(), futures::stream::iter(requests))
+            .map(|response| response.expect("an answer").correlation_id)
+            .collect()
+            .await;
+        let expected: Vec<_> = (0..600).map(|n: u32| n.to_string()).collect();
+        assert_eq!(ids, expected);
+        let batches: Vec<_> = fake.asked().iter().map(Vec::len).collect();
+        assert!(batches.iter().all(|size| *size <= STREAM_WINDOW), "{batches:?}");
+        assert!(batches.len() <= 6, "{batches:?}");
+    }
+
+    #[tokio::test]
+    async fn an_error_of_the_stream_comes_after_the_answers_before_it() {
+        let fake = Fake::founded();
+        let requests =
+            futures::stream::iter([ask("2015550100", "0"), Err(Status::cancelled("left"))]);
+        let got: Vec<_> = answers(checks(&fake), "r".into(), CancellationToken::new(), requests).collect().await;
+        assert_eq!(got.len(), 2);
+        assert!(got[0].is_ok());
+        assert_eq!(
+            got[1].as_ref().expect_err("the error").code(),
+            tonic::Code::Cancelled
+        );
+    }
+
+    #[tokio::test]
+    async fn a_router_that_stops_ends_the_stream() {
+        let stop = CancellationToken::new();
+        let requests = futures::stream::pending();
+        let mut answers = answers(checks(&Fake::founded()), "r".into(), stop.clone(), requests);
+        stop.cancel();
+        let last = answers.next().await.expect("an end");
+        assert_eq!(last.expect_err("an error").code(), tonic::Code::Unavailable);
+        assert!(answers.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_leaves_ends_the_checking() {
+        let fake = Fake::founded();
+        let (sender, requests) = mpsc::channel(1);
+        let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
+        drop(answers(checks(&fake), "r".into(), CancellationToken::new(), requests));
+        tokio::time::timeout(Duration::from_secs(5), sender.closed())
+            .await
+            .expect("the requests are dropped");
+    }
+}

@@ -1,0 +1,285 @@
+//! The caller's side: one client of one or several routers.
+//!
+//! **Retry policy.** A check is tried on the router that answered last; each attempt has 300 ms. On
+//! a connection error, a time-out, UNAVAILABLE, RESOURCE_EXHAUSTED, or an answer of UNKNOWN
+//! `unavailable`, the next router is tried, around and around, until one second has passed in all.
+//! If there was an answer by then, even UNKNOWN, it is the answer; else the last error is returned.
+//! An answer that is UNKNOWN for another cause, LISTED or CLEAR is final.
+//!
+//! Opt-outs carry one request id over all attempts, so that a repeated one is recognised; each
+//! attempt has 6 s, and all together 10 s. When the time is up the outcome is unknown, and the error
+//! says so with the request id. Registries are made and listed with 6 s and 10 s too. A stream and
+//! an import go to the first router that takes them and are not repeated.
+//!
+//! Start at [`Client`]. `attempts` is the policy, `import` sends files.
+
+mod attempts;
+mod import;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dnc_proto::v1;
+use dnc_proto::v1::check_service_client::CheckServiceClient;
+use dnc_proto::v1::registry_service_client::RegistryServiceClient;
+use dnc_proto::v1::suppression_service_client::SuppressionServiceClient;
+use futures::Stream;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status, Streaming};
+use uuid::Uuid;
+
+use self::attempts::{Attempts, Policy, Tried};
+
+/// Largest answer that is taken, bytes: a bulk of the most numbers with much evidence.
+const MAX_ANSWER_BYTES: usize = 256 << 20;
+/// Time to open a connection.
+const CONNECT: Duration = Duration::from_millis(300);
+/// How often a connection is asked whether it lives while calls are open, and how long it may take to answer.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// Checks.
+const CHECKS: Policy = Policy {
+    attempt: Duration::from_millis(300),
+    total: Duration::from_millis(1_000),
+    pause: Duration::from_millis(5),
+};
+/// Opt-outs and registries.
+const WRITES: Policy = Policy {
+    attempt: Duration::from_secs(6),
+    total: Duration::from_secs(10),
+    pause: Duration::from_millis(50),
+};
+
+/// Speaks to one or several routers. Clones share connections, which open at first use.
+#[derive(Clone)]
+pub struct Client {
+    routers: Attempts,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No router is named.
+    #[error("no router is named")]
+    NoRouter,
+    /// Not the address of a router.
+    #[error("{0} is not the address of a router, such as http://127.0.0.1:7400")]
+    BadAddress(String),
+    /// A router refused the request, or none answered it in time.
+    #[error("{}", describe(.0))]
+    Status(Box<Status>),
+    /// It is not known whether a write was done.
+    #[error("not confirmed: it may have been done; repeating it with request_id {request_id} is safe: {}", describe(.status))]
+    Unknown {
+        /// Names the request.
+        request_id: String,
+        /// What the last attempt ended with.
+        status: Box<Status>,
+    },
+    /// A file cannot be read.
+    #[error("read {file}")]
+    File {
+        /// The file.
+        file: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The import ended without a result.
+    #[error("the import ended without a result")]
+    NoResult,
+}
+
+// === impl Error ===
+
+impl Error {
+    /// The status that a router ended the request with, if one did.
+    pub fn status(&self) -> Option<&Status> {
+        match self {
+            Error::Status(status) | Error::Unknown { status, .. } => Some(status),
+            _ => None,
+        }
+    }
+}
+
+impl From<Status> for Error {
+    fn from(status: Status) -> Self {
+        Error::Status(Box::new(status))
+    }
+}
+
+fn describe(status: &Status) -> String {
+    format!("{}: {}", status.code(), status.message())
+}
+
+// === impl Client ===
+
+impl Client {
+    /// A client of these routers, each `http://host:port`. The first is tried first.
+    pub fn new<A: AsRef<str>>(routers: impl IntoIterator<Item = A>) -> Result<Self, Error> {
+        let channels = routers
+            .into_iter()
+            .map(|address| connect(address.as_ref()))
+            .collect::<Result<Vec<_>, _>>()?;
+        if channels.is_empty() {
+            return Err(Error::NoRouter);
+        }
+        Ok(Self {
+            routers: Attempts::new(Arc::from(channels)),
+        })
+    }
+
+    /// May this number be called?
+    pub async fn check(&self, request: v1::CheckRequest) -> Result<v1::CheckResponse, Error> {
+        let call = async |channel, limit| {
+            let mut request = Request::new(request.clone());
+            request.set_timeout(limit);
+            let response = checks(channel).check(request).await?.into_inner();
+            let unavailable = u32::from(is_unavailable(&response));
+            Ok(Tried::scored(response, unavailable))
+        };
+        Ok(self.routers.run(CHECKS, call).await?)
+    }
+
+    /// May these numbers be called?
+    pub async fn bulk_check(
+        &self,
+        request: v1::BulkCheckRequest,
+    ) -> Result<v1::BulkCheckResponse, Error> {
+        let call = async |channel, limit| {
+            let mut request = Request::new(request.clone());
+            request.set_timeout(limit);
+            let response = checks(channel).bulk_check(request).await?.into_inner();
+            let unavailable = response.results.iter().filter(|r| is_unavailable(r)).count();
+            let unavailable = u32::try_from(unavailable).unwrap_or(u32::MAX);
+            Ok(Tried::scored(response, unavailable))
+        };
+        Ok(self.routers.run(CHECKS, call).await?)
+    }
+
+    /// Checks numbers as they come; answers come in their order. Not repeated when the router goes away.
+    pub async fn check_stream(
+        &self,
+        requests: impl Stream<Item = v1::CheckRequest> + Send + 'static,
+    ) -> Result<Streaming<v1::CheckResponse>, Error> {
+        let channel = self.routers.first_alive(CONNECT).await?;
+        let response = checks(channel).check_stream(requests).await?;
+        Ok(response.into_inner())
+    }
+
+    /// Lists a number in a live registry. Makes the request id if there is none.
+    pub async fn add_suppression(
+        &self,
+        mut request: v1::AddSuppressionRequest,
+    ) -> Result<v1::AddSuppressionResponse, Error> {
+        let request_id = name(&mut request.request_id);
+        let call = async |channel, limit| {
+            let mut request = Request::new(request.clone());
+            request.set_timeout(limit);
+            let response = suppressions(channel).add_suppression(request).await?;
+            Ok(Tried::done(response.into_inner()))
+        };
+        let outcome = self.routers.run(WRITES, call).await;
+        outcome.map_err(|status| unconfirmed(status, request_id))
+    }
+
+    /// Removes a number from a live registry. Makes the request id if there is none.
+    pub async fn remove_suppression(
+        &self,
+        mut request: v1::RemoveSuppressionRequest,
+    ) -> Result<v1::RemoveSuppressionResponse, Error> {
+        let request_id = name(&mut request.request_id);
+        let call = async |channel, limit| {
+            let mut request = Request::new(request.clone());
+            request.set_timeout(limit);
+            let response = suppressions(channel).remove_suppression(request).await?;
+            Ok(Tried::done(response.into_inner()))
+        };
+        let outcome = self.routers.run(WRITES, call).await;
+        outcome.map_err(|status| unconfirmed(status, request_id))
+    }
+
+    /// Makes a registry, or finds the same one.
+    pub async fn create_registry(
+        &self,
+        request: v1::CreateRegistryRequest,
+    ) -> Result<v1::Registry, Error> {
+        let call = async |channel, limit| {
+            let mut request = Request::new(request.clone());
+            request.set_timeout(limit);
+            let response = registries(channel).create_registry(request).await?;
+            Ok(Tried::done(response.into_inner()))
+        };
+        Ok(self.routers.run(WRITES, call).await?)
+    }
+
+    /// All registries.
+    pub async fn list_registries(&self) -> Result<v1::ListRegistriesResponse, Error> {
+        let call = async |channel, limit| {
+            let mut request = Request::new(v1::ListRegistriesRequest {});
+            request.set_timeout(limit);
+            let response = registries(channel).list_registries(request).await?;
+            Ok(Tried::done(response.into_inner()))
+        };
+        Ok(self.routers.run(WRITES, call).await?)
+    }
+}
+
+fn connect(address: &str) -> Result<Channel, Error> {
+    let bad = || Error::BadAddress(address.to_owned());
+    let full = match address.split_once("://") {
+        Some(("http", _)) => address.to_owned(),
+        None => format!("http://{address}"),
+        Some(_) => return Err(bad()),
+    };
+    let endpoint = Endpoint::from_shared(full).map_err(|_| bad())?;
+    if endpoint.uri().port_u16().is_none() {
+        return Err(bad());
+    }
+    Ok(endpoint
+        .connect_timeout(CONNECT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE)
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(8 << 20)
+        .connect_lazy())
+}
+
+fn checks(channel: Channel) -> CheckServiceClient<Channel> {
+    CheckServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES)
+}
+
+fn suppressions(channel: Channel) -> SuppressionServiceClient<Channel> {
+    SuppressionServiceClient::new(channel)
+}
+
+fn registries(channel: Channel) -> RegistryServiceClient<Channel> {
+    RegistryServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES)
+}
+
+fn is_unavailable(response: &v1::CheckResponse) -> bool {
+    response.unknown_cause() == v1::UnknownCause::Unavailable
+}
+
+/// The request's id; made if there is none.
+fn name(request_id: &mut String) -> String {
+    if request_id.is_empty() {
+        *request_id = Uuid::now_v7().to_string();
+    }
+    request_id.clone()
+}
+
+/// A write that failed for good was refused; one that ran out of time may have been done.
+fn unconfirmed(status: Status, request_id: String) -> Error {
+    if attempts::is_retryable(&status) {
+        Error::Unknown {
+            request_id,
+            status: Box::new(status),
+        }
+    } else {
+        status.into()
+    }
+}

@@ -1,0 +1,183 @@
+//! Waits until the replicas have a sealed version: only then may it answer checks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dnc_core::catalog::ShardMap;
+use dnc_core::command::Seal;
+use dnc_core::ids::{NodeId, ShardId};
+use tokio::time::Instant;
+
+use super::error::Error;
+use super::version::Loading;
+use crate::cluster::Cluster;
+use crate::route::NodeVersionStatus;
+
+/// Time for one round of questions.
+const ROUND: Duration = Duration::from_secs(3);
+/// Time between rounds.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How far the replicas are, together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Standing {
+    /// All live voters of every shard, a majority at least, have it and agree.
+    Ready,
+    /// Not yet.
+    Waiting(String),
+    /// A replica holds something else than its shard sealed.
+    Differs { shard: ShardId, node: NodeId },
+}
+
+/// Waits until all live voters of every shard, a majority at least, have the version, as it was sealed.
+pub async fn wait<C: Cluster>(
+    cluster: &C,
+    loading: &Loading,
+    seals: &[Seal],
+    deadline: Instant,
+) -> Result<(), Error> {
+    loop {
+        let round = deadline.min(Instant::now() + ROUND);
+        let statuses = cluster
+            .version_status(loading.registry, loading.version, round)
+            .await;
+        let map = &cluster.known().catalog.shard_map;
+        match standing(map, seals, &statuses) {
+            Standing::Ready => return Ok(()),
+            Standing::Differs { shard, node } => {
+                return Err(Error::NotVerified(format!(
+                    "the replica of shard {shard} on node {node} differs from what was sealed"
+                )));
+            }
+            Standing::Waiting(why) if Instant::now() + PAUSE >= deadline => {
+                return Err(Error::NotVerified(why));
+            }
+            Standing::Waiting(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+fn standing(map: &ShardMap, seals: &[Seal], statuses: &[NodeVersionStatus]) -> Standing {
+    let live: BTreeMap<NodeId, _> = statuses
+        .iter()
+        .filter_map(|status| Some((status.node, status.result.as_ref().ok()?)))
+        .collect();
+    let mut waiting = None;
+    for (shard, seal) in (0..map.shards()).map(ShardId).zip(seals) {
+        let voters = map.replicas(shard);
+        let mut alive = 0;
+        for node in voters {
+            let Some(versions) = live.get(node) else {
+                continue;
+            };
+            alive += 1;
+            let version = versions.iter().find(|version| version.shard == shard.0);
+            match version.filter(|version| version.ready) {
+                Some(version) if version.checksum != seal.checksum || version.numbers != seal.numbers => {
+                    return Standing::Differs { shard, node: *node };
+                }
+                Some(_) => {}
+                None => {
+                    waiting.get_or_insert_with(|| {
+                        format!("shard {shard} is not ready on node {node}")
+                    });
+                }
+            }
+        }
+        if alive * 2 <= voters.len() {
+            waiting.get_or_insert_with(|| format!("shard {shard} has no live majority"));
+        }
+    }
+    if seals.len() < map.shards() as usize {
+        waiting.get_or_insert_with(|| "not every shard is sealed".into());
+    }
+    waiting.map_or(Standing::Ready, Standing::Waiting)
+}
+
+#[cfg(test)]
+mod tests {
+    use dnc_proto::internal::ShardVersion;
+
+    use super::*;
+
+    const SEALS: [Seal; 2] = [
+        Seal {
+            checksum: 7,
+            numbers: 70,
+        },
+        Seal {
+            checksum: 8,
+            numbers: 80,
+        },
+    ];
+
+    fn map() -> ShardMap {
+        ShardMap {
+            replicas: vec![vec![1, 2, 3], vec![1, 2, 3]],
+        }
+    }
+
+    fn version(shard: u32, ready: bool) -> ShardVersion {
+        ShardVersion {
+            shard,
+            ready,
+            checksum: SEALS[shard as usize].checksum,
+            numbers: SEALS[shard as usize].numbers,
+        }
+    }
+
+    fn node(node: NodeId, ready: [bool; 2]) -> NodeVersionStatus {
+        NodeVersionStatus {
+            node,
+            result: Ok(vec![version(0, ready[0]), version(1, ready[1])]),
+        }
+    }
+
+    fn dead(node: NodeId) -> NodeVersionStatus {
+        NodeVersionStatus {
+            node,
+            result: Err("no answer".into()),
+        }
+    }
+
+    #[test]
+    fn all_live_voters_must_have_it_and_they_must_be_a_majority() {
+        let ready = [true, true];
+        let all = [node(1, ready), node(2, ready), node(3, ready)];
+        assert_eq!(standing(&map(), &SEALS, &all), Standing::Ready);
+        let two = [node(1, ready), node(2, ready), dead(3)];
+        assert_eq!(standing(&map(), &SEALS, &two), Standing::Ready);
+        let lagging = [node(1, ready), node(2, ready), node(3, [true, false])];
+        assert!(matches!(
+            standing(&map(), &SEALS, &lagging),
+            Standing::Waiting(why) if why.contains("node 3")
+        ));
+        let one = [node(1, ready), dead(2), dead(3)];
+        assert!(matches!(standing(&map(), &SEALS, &one), Standing::Waiting(_)));
+        assert!(matches!(standing(&map(), &SEALS[..1], &all), Standing::Waiting(_)));
+    }
+
+    #[test]
+    fn a_live_voter_that_does_not_know_the_shard_is_waited_for() {
+        let ready = [true, true];
+        let mut all = [node(1, ready), node(2, ready), node(3, ready)];
+        all[2].result = Ok(vec![version(0, true)]);
+        assert!(matches!(standing(&map(), &SEALS, &all), Standing::Waiting(_)));
+    }
+
+    #[test]
+    fn a_replica_that_holds_something_else_is_found() {
+        let ready = [true, true];
+        let mut all = [node(1, ready), node(2, ready), node(3, ready)];
+        if let Ok(versions) = &mut all[1].result {
+            versions[1].checksum = 9;
+        }
+        assert_eq!(
+            standing(&map(), &SEALS, &all),
+            Standing::Differs {
+                shard: ShardId(1),
+                node: 2
+            }
+        );
+    }
+}

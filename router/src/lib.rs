@@ -1,0 +1,26 @@
+//! The router: the stateless process that callers talk to.
+//!
+//! It holds nothing that could be lost: the catalog that it judges by is a copy, and what is being
+//! imported is spooled and thrown away. Routers and nodes meet in `dnc_proto` and `dnc_core` only.
+//!
+//! [`run`] starts it and reads like a table of contents. A check comes in through `api`, goes down
+//! through `route` to the shards, and its judgement goes back up through `api::answer`. `suppress`
+//! writes opt-outs, `import` loads lists. What these need of the cluster below is the trait in
+//! `cluster`, so that tests can stand in for it. [`client`] is the other end: what a caller uses.
+
+mod api;
+pub mod client;
+mod cluster;
+mod failure;
+mod import;
+mod options;
+mod registries;
+mod route;
+mod run;
+mod suppress;
+mod telemetry;
+#[cfg(test)]
+mod testing;
+
+pub use self::options::{BadOptions, ImportOptions, Options};
+pub use self::run::{Error, Listeners, run};

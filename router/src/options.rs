@@ -1,0 +1,204 @@
+//! What can be set about a router, and every limit that it keeps.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Longest call id, caller, correlation id, and name of whoever enters or removes an opt-out, in bytes.
+pub const MAX_ID_BYTES: usize = 128;
+
+/// Most bytes in one piece of an import.
+pub const MAX_CHUNK_BYTES: usize = 1 << 20;
+
+/// Numbers of one stream that are being checked at once.
+pub const STREAM_WINDOW: usize = 256;
+
+/// A router's settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Service addresses of the meta voters, `host:port`.
+    pub meta: Vec<String>,
+    /// Service addresses of nodes that can tell the catalog while the meta group cannot. Optional.
+    pub nodes: Vec<String>,
+    /// Time for a check where the caller does not ask for less, milliseconds.
+    pub deadline_ms: u64,
+    /// How long a check waits for a replica before it asks another one too, milliseconds.
+    pub hedge_ms: u64,
+    /// Time for an opt-out to be added or removed, milliseconds.
+    pub write_deadline_ms: u64,
+    /// Most numbers in one bulk check over gRPC.
+    pub max_bulk_grpc: usize,
+    /// Most numbers in one bulk check over REST.
+    pub max_bulk_rest: usize,
+    /// Largest body of a REST request, bytes.
+    pub max_body_bytes: usize,
+    /// Folder for the files of an import while it lasts.
+    pub spool_dir: PathBuf,
+    /// Limits on imports.
+    pub import: ImportOptions,
+}
+
+/// Limits on imports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ImportOptions {
+    /// Most imports at a time.
+    pub max_at_once: usize,
+    /// Most bytes of all files of one import together, as they arrive.
+    pub max_bytes: u64,
+    /// Most files in one import.
+    pub max_files: usize,
+    /// Most blocks in one import, which limits its memory: 1.3 kB each at most.
+    pub max_blocks: usize,
+    /// Shards that are written to at a time.
+    pub shards_at_once: usize,
+    /// How long the caller may be silent while it sends, seconds.
+    pub idle_s: u64,
+    /// How long one run may take to be written, seconds.
+    pub run_s: u64,
+    /// How long replicas may take to be ready after the last run, seconds.
+    pub verify_s: u64,
+    /// How long an import may take in all, seconds. Later, whoever loads into the same registry gives it up.
+    pub limit_s: u64,
+}
+
+/// Settings that make no router.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BadOptions {
+    /// Nobody to ask for the catalog.
+    #[error("a router needs the address of a meta voter or of a node")]
+    NoPeers,
+    /// A limit that lets nothing through.
+    #[error("{0} must be at least 1")]
+    Zero(&'static str),
+    /// A limit beyond what answers can carry.
+    #[error("{name} must be at most {max}")]
+    TooLarge {
+        /// The setting.
+        name: &'static str,
+        /// The most it can be.
+        max: u64,
+    },
+}
+
+// === impl Options ===
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            meta: Vec::new(),
+            nodes: Vec::new(),
+            deadline_ms: 1_000,
+            hedge_ms: 15,
+            write_deadline_ms: 5_000,
+            max_bulk_grpc: 10_000,
+            max_bulk_rest: 1_000,
+            max_body_bytes: 1 << 20,
+            spool_dir: std::env::temp_dir(),
+            import: ImportOptions::default(),
+        }
+    }
+}
+
+impl Default for ImportOptions {
+    fn default() -> Self {
+        Self {
+            max_at_once: 2,
+            max_bytes: 16 << 30,
+            max_files: 2_000,
+            max_blocks: dnc_core::block::DEFAULT_BLOCK_LIMIT,
+            shards_at_once: 4,
+            idle_s: 60,
+            run_s: 30,
+            verify_s: 120,
+            limit_s: 4 * 3_600,
+        }
+    }
+}
+
+impl Options {
+    /// Refuses settings that make no router.
+    pub fn check(&self) -> Result<(), BadOptions> {
+        if self.meta.is_empty() && self.nodes.is_empty() {
+            return Err(BadOptions::NoPeers);
+        }
+        let import = &self.import;
+        let bounds: [(&'static str, u64, u64); 15] = [
+            ("deadline_ms", self.deadline_ms, 60_000),
+            ("hedge_ms", self.hedge_ms, 60_000),
+            ("write_deadline_ms", self.write_deadline_ms, 60_000),
+            ("max_bulk_grpc", self.max_bulk_grpc as u64, 100_000),
+            ("max_bulk_rest", self.max_bulk_rest as u64, 100_000),
+            ("max_body_bytes", self.max_body_bytes as u64, 64 << 20),
+            ("import.max_at_once", import.max_at_once as u64, 64),
+            ("import.max_bytes", import.max_bytes, 1 << 40),
+            ("import.max_files", import.max_files as u64, 100_000),
+            ("import.max_blocks", import.max_blocks as u64, 100_000_000),
+            ("import.shards_at_once", import.shards_at_once as u64, 4_096),
+            ("import.idle_s", import.idle_s, 3_600),
+            ("import.run_s", import.run_s, 3_600),
+            ("import.verify_s", import.verify_s, 24 * 3_600),
+            ("import.limit_s", import.limit_s, 7 * 24 * 3_600),
+        ];
+        for (name, value, max) in bounds {
+            if value == 0 {
+                return Err(BadOptions::Zero(name));
+            }
+            if value > max {
+                return Err(BadOptions::TooLarge { name, max });
+            }
+        }
+        Ok(())
+    }
+
+    /// Time for a check.
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+
+    /// Time for an opt-out.
+    pub fn write_deadline(&self) -> Duration {
+        Duration::from_millis(self.write_deadline_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_peer() -> Options {
+        Options {
+            meta: vec!["localhost:1".into()],
+            ..Options::default()
+        }
+    }
+
+    #[test]
+    fn the_defaults_need_a_peer_and_nothing_else() {
+        assert_eq!(Options::default().check(), Err(BadOptions::NoPeers));
+        assert_eq!(with_peer().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_limit_of_zero_and_an_absurd_one_are_refused_by_name() {
+        let mut options = with_peer();
+        options.max_bulk_rest = 0;
+        assert_eq!(options.check(), Err(BadOptions::Zero("max_bulk_rest")));
+        let mut options = with_peer();
+        options.deadline_ms = 3_600_000;
+        assert!(matches!(
+            options.check(),
+            Err(BadOptions::TooLarge { name: "deadline_ms", .. })
+        ));
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused() {
+        assert!(serde_json::from_str::<Options>(r#"{"max_bulk": 5}"#).is_err());
+        let options: Options = serde_json::from_str(r#"{"max_bulk_rest": 5}"#).expect("reads");
+        assert_eq!(options.max_bulk_rest, 5);
+        assert_eq!(options.max_bulk_grpc, 10_000);
+    }
+}

@@ -1,0 +1,316 @@
+//! Answers of one shard's replicas, and what they come to by the read rule. Pure.
+//!
+//! Live entries are those that the counted answer shows. Blocks of a version never change, so what
+//! bulk registries list may come from any answer whose replica has the view's versions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use dnc_core::codec;
+use dnc_core::command::Suppression;
+use dnc_core::ids::{NodeId, Position, RegistryId, ShardId};
+use dnc_core::number::PhoneNumber;
+use dnc_core::read_rule::{Settlement, Standing, settle};
+use dnc_core::verdict::Findings;
+use dnc_proto::internal as wire;
+
+/// The numbers of one shard, and the answers to them so far.
+pub struct Gather {
+    shard: ShardId,
+    replicas: Vec<NodeId>,
+    /// Positions in the request.
+    positions: Vec<usize>,
+    numbers: Vec<PhoneNumber>,
+    answers: BTreeMap<NodeId, Answer>,
+}
+
+/// One replica's answer.
+struct Answer {
+    standing: Standing,
+    /// None if the replica does not have the view's versions.
+    bulk: Option<Vec<(usize, RegistryId)>>,
+    live: Vec<(usize, RegistryId, Suppression)>,
+}
+
+/// An answer that is none.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadAnswer {
+    /// The replica says so itself.
+    #[error("the replica has no answer: {0}")]
+    None(&'static str),
+    /// The message does not say what it must.
+    #[error("the answer is malformed: {0}")]
+    Malformed(&'static str),
+}
+
+// === impl Gather ===
+
+impl Gather {
+    /// Nothing asked yet.
+    pub fn new(shard: ShardId, replicas: Vec<NodeId>) -> Gather {
+        Gather {
+            shard,
+            replicas,
+            positions: Vec::new(),
+            numbers: Vec::new(),
+            answers: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a number, with its position in the request.
+    pub fn push(&mut self, position: usize, number: PhoneNumber) {
+        self.positions.push(position);
+        self.numbers.push(number);
+    }
+
+    /// The shard.
+    pub fn shard(&self) -> ShardId {
+        self.shard
+    }
+
+    /// Its replicas by the catalog.
+    pub fn replicas(&self) -> &[NodeId] {
+        &self.replicas
+    }
+
+    /// The positions in the request of its numbers.
+    pub fn positions(&self) -> &[usize] {
+        &self.positions
+    }
+
+    /// Its numbers.
+    #[cfg(test)]
+    pub fn numbers(&self) -> &[PhoneNumber] {
+        &self.numbers
+    }
+
+    /// The question on the wire.
+    pub fn question(&self) -> wire::ShardQuestion {
+        wire::ShardQuestion {
+            shard: self.shard.0,
+            numbers: self.numbers.iter().map(|n| n.to_u64()).collect(),
+        }
+    }
+
+    /// Takes a node's answer in; a later one of the same node replaces it.
+    pub fn add(&mut self, node: NodeId, answer: wire::ShardAnswer) -> Result<(), BadAnswer> {
+        let answer = read(node, self.shard, self.numbers.len(), answer)?;
+        self.answers.insert(node, answer);
+        Ok(())
+    }
+
+    /// Whether a node has answered.
+    pub fn has_answer_of(&self, node: NodeId) -> bool {
+        self.answers.contains_key(&node)
+    }
+
+    /// Whether the answers suffice.
+    pub fn is_done(&self, bulk: bool) -> bool {
+        self.counted().is_some() && (!bulk || self.bulk().is_some())
+    }
+
+    /// The catalog revision that a judgement must at least know, once the answers are settled.
+    pub fn barrier(&self) -> Option<u64> {
+        match self.settlement() {
+            Settlement::Settled { barrier, .. } => Some(barrier),
+            Settlement::Waiting => None,
+        }
+    }
+
+    /// What was found for each number, if the answers suffice.
+    pub fn findings(&self, bulk: bool) -> Option<Vec<Findings>> {
+        let counted = self.counted()?;
+        let mut findings = vec![Findings::default(); self.numbers.len()];
+        for (at, registry, suppression) in &counted.live {
+            findings[*at].live.push((*registry, suppression.clone()));
+        }
+        if bulk {
+            for (at, registry) in self.bulk()? {
+                findings[*at].bulk.push(*registry);
+            }
+        }
+        Some(findings)
+    }
+
+    fn settlement(&self) -> Settlement {
+        let standings: Vec<Standing> = self.answers.values().map(|a| a.standing.clone()).collect();
+        settle(&standings)
+    }
+
+    fn counted(&self) -> Option<&Answer> {
+        match self.settlement() {
+            Settlement::Settled { newest, .. } => self.answers.values().nth(newest),
+            Settlement::Waiting => None,
+        }
+    }
+
+    fn bulk(&self) -> Option<&[(usize, RegistryId)]> {
+        self.answers.values().find_map(|a| a.bulk.as_deref())
+    }
+}
+
+/// Reads a replica's answer. Whatever is not as it must be is no answer.
+fn read(
+    node: NodeId,
+    shard: ShardId,
+    numbers: usize,
+    answer: wire::ShardAnswer,
+) -> Result<Answer, BadAnswer> {
+    match answer.no_answer() {
+        wire::NoAnswer::Unspecified => {}
+        wire::NoAnswer::NotHere => return Err(BadAnswer::None("the shard is not there")),
+        wire::NoAnswer::Starting => return Err(BadAnswer::None("it is starting")),
+        wire::NoAnswer::Damaged => return Err(BadAnswer::None("it cannot read its state")),
+    }
+    if answer.shard != shard.0 {
+        return Err(BadAnswer::Malformed("it is for another shard"));
+    }
+    let standing = answer
+        .standing
+        .ok_or(BadAnswer::Malformed("it has no standing"))?;
+    let position = |at: u32| {
+        usize::try_from(at)
+            .ok()
+            .filter(|at| *at < numbers)
+            .ok_or(BadAnswer::Malformed("a hit has no number"))
+    };
+    let bulk = answer
+        .has_view
+        .then(|| {
+            answer
+                .bulk_hits
+                .iter()
+                .map(|hit| Ok((position(hit.at)?, RegistryId(hit.registry))))
+                .collect::<Result<Vec<_>, BadAnswer>>()
+        })
+        .transpose()?;
+    let live = answer
+        .live_hits
+        .iter()
+        .map(|hit| {
+            let suppression = codec::decode(&hit.suppression)
+                .map_err(|_| BadAnswer::Malformed("an entry cannot be read"))?;
+            Ok((position(hit.at)?, RegistryId(hit.registry), suppression))
+        })
+        .collect::<Result<Vec<_>, BadAnswer>>()?;
+    let at = |p: wire::LogPosition| Position {
+        term: p.term,
+        index: p.index,
+    };
+    let membership: Vec<BTreeSet<NodeId>> = standing
+        .membership
+        .into_iter()
+        .map(|voters| voters.nodes.into_iter().collect())
+        .collect();
+    Ok(Answer {
+        standing: Standing {
+            node,
+            last: standing.last.map(at),
+            membership: Arc::new(membership),
+            membership_at: standing.membership_at.map(at),
+            barrier: standing.barrier,
+        },
+        bulk,
+        live,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use dnc_core::command::Origin;
+    use dnc_core::ids::RequestId;
+
+    use super::*;
+
+    fn gather() -> Gather {
+        let mut gather = Gather::new(ShardId(4), vec![1, 2, 3]);
+        for position in 0..2 {
+            let number = PhoneNumber::from_u64(12_015_550_100 + position).expect("a number");
+            gather.push(position as usize, number);
+        }
+        gather
+    }
+
+    fn answer(index: u64, has_view: bool, live: bool) -> wire::ShardAnswer {
+        let suppression = Suppression {
+            id: RequestId(1),
+            origin: Origin::Consumer,
+            reason: String::new(),
+            added_by: String::new(),
+            added_ms: 0,
+        };
+        wire::ShardAnswer {
+            shard: 4,
+            standing: Some(wire::Standing {
+                last: Some(wire::LogPosition { term: 1, index }),
+                membership_at: Some(wire::LogPosition { term: 1, index: 0 }),
+                membership: vec![wire::VoterSet {
+                    nodes: vec![1, 2, 3],
+                }],
+                barrier: index,
+                leader: 1,
+            }),
+            has_view,
+            bulk_hits: if has_view {
+                vec![wire::BulkHit { at: 0, registry: 1 }]
+            } else {
+                vec![]
+            },
+            live_hits: if live {
+                vec![wire::LiveHit {
+                    at: 1,
+                    registry: 2,
+                    suppression: codec::encode(&suppression),
+                }]
+            } else {
+                vec![]
+            },
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn the_newest_log_decides_on_live_entries_and_any_holder_on_blocks() {
+        let mut gather = gather();
+        gather.add(1, answer(5, true, false)).expect("reads");
+        assert!(!gather.is_done(true));
+        gather.add(3, answer(6, false, true)).expect("reads");
+        assert!(gather.is_done(true));
+        let findings = gather.findings(true).expect("settled");
+        assert_eq!(findings[0].bulk, [RegistryId(1)]);
+        assert!(findings[0].live.is_empty());
+        assert_eq!(findings[1].live.len(), 1);
+        assert_eq!(gather.barrier(), Some(6));
+    }
+
+    #[test]
+    fn a_majority_without_the_versions_waits_for_a_replica_that_has_them() {
+        let mut gather = gather();
+        gather.add(1, answer(5, false, false)).expect("reads");
+        gather.add(2, answer(5, false, false)).expect("reads");
+        assert!(gather.is_done(false));
+        assert!(!gather.is_done(true));
+        assert!(gather.findings(true).is_none());
+        gather.add(3, answer(5, true, false)).expect("reads");
+        assert!(gather.is_done(true));
+    }
+
+    #[test]
+    fn what_is_malformed_is_no_answer() {
+        let mut gather = gather();
+        let mut foreign = answer(5, true, false);
+        foreign.shard = 5;
+        let mut out_of_range = answer(5, true, false);
+        out_of_range.bulk_hits[0].at = 2;
+        let mut unreadable = answer(5, true, true);
+        unreadable.live_hits[0].suppression.clear();
+        let mut silent = answer(5, true, true);
+        silent.standing = None;
+        let mut starting = answer(5, true, true);
+        starting.no_answer = wire::NoAnswer::Starting.into();
+        for bad in [foreign, out_of_range, unreadable, silent, starting] {
+            assert!(gather.add(1, bad).is_err());
+        }
+        assert!(!gather.has_answer_of(1));
+    }
+}

@@ -1,0 +1,189 @@
+//! From numbers to what the replicas know of them, and from commands to the logs of shards.
+//!
+//! A check takes one catalog snapshot, groups its numbers by shard, asks a majority of each shard's
+//! replicas ([`ask`]), counts their answers by the read rule ([`gather`]) and judges by the snapshot's
+//! view. Whoever turns out to be behind, this router or a node, gets the newer catalog before the
+//! check goes on ([`gossip`]). [`write`] finds the leader of a shard. Nothing here parses requests
+//! or words answers.
+
+mod ask;
+mod gather;
+pub mod gossip;
+mod nodes;
+mod plan;
+mod status;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dnc_core::command::Suppression;
+use dnc_core::ids::RegistryId;
+use dnc_core::number::PhoneNumber;
+use dnc_core::verdict::{Judgement, judge};
+use dnc_core::view::View;
+use dnc_meta::{CatalogCache, Known, MetaClient};
+use tokio::time::Instant;
+
+use self::gather::Gather;
+use self::nodes::Nodes;
+pub use self::status::NodeVersionStatus;
+pub use self::write::{BarrierError, WriteError};
+
+/// The way to the shards. Clones share it.
+#[derive(Clone)]
+pub struct Route {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    meta: MetaClient,
+    cache: CatalogCache,
+    nodes: Nodes,
+    hedge: Duration,
+}
+
+/// Judged numbers.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The view that judged all of them.
+    pub view: Arc<View>,
+    /// One for each number, in their order.
+    pub judgements: Vec<Judgement>,
+}
+
+/// Too few replicas answered in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too few replicas of the number's shard answered in time")]
+pub struct Unavailable;
+
+/// What a round of questions came to.
+enum Round {
+    /// This view judges; the gathers hold what was found, as far as it was settled.
+    Settled(Arc<Known>, Vec<Gather>),
+    /// A newer catalog must judge: ask again by it.
+    Behind,
+}
+
+// === impl Route ===
+
+impl Route {
+    /// A way to the shards that asks a further replica after `hedge`.
+    pub fn new(meta: MetaClient, cache: CatalogCache, hedge: Duration) -> Route {
+        Route {
+            inner: Arc::new(Inner {
+                meta,
+                cache,
+                nodes: Nodes::default(),
+                hedge,
+            }),
+        }
+    }
+
+    /// The catalog as this router knows it.
+    pub fn known(&self) -> Arc<Known> {
+        self.inner.cache.get()
+    }
+
+    /// The meta group.
+    pub fn meta(&self) -> &MetaClient {
+        &self.inner.meta
+    }
+
+    /// The catalog's cache.
+    pub fn cache(&self) -> &CatalogCache {
+        &self.inner.cache
+    }
+
+    /// Judges numbers, all by one view. Never fails: what cannot be known by the deadline is UNKNOWN.
+    pub async fn check(
+        &self,
+        numbers: &[PhoneNumber],
+        request_id: &str,
+        deadline: Instant,
+    ) -> Checked {
+        loop {
+            match self.round(numbers, true, request_id, deadline).await {
+                Round::Settled(known, gathers) => {
+                    return judge_all(numbers, known.view.clone(), &gathers);
+                }
+                Round::Behind if Instant::now() < deadline => {}
+                Round::Behind => return judge_all(numbers, self.known().view.clone(), &[]),
+            }
+        }
+    }
+
+    /// The entries of a number in a live registry, by the read rule.
+    pub async fn suppressions(
+        &self,
+        number: PhoneNumber,
+        registry: RegistryId,
+        deadline: Instant,
+    ) -> Result<Vec<Suppression>, Unavailable> {
+        loop {
+            match self.round(&[number], false, "", deadline).await {
+                Round::Settled(_, gathers) => {
+                    let findings = gathers
+                        .first()
+                        .and_then(|gather| gather.findings(false))
+                        .and_then(|mut findings| findings.pop())
+                        .ok_or(Unavailable)?;
+                    return Ok(findings
+                        .live
+                        .into_iter()
+                        .filter(|(found_in, _)| *found_in == registry)
+                        .map(|(_, suppression)| suppression)
+                        .collect());
+                }
+                Round::Behind if Instant::now() < deadline => {}
+                Round::Behind => return Err(Unavailable),
+            }
+        }
+    }
+
+    /// Asks once around, by the catalog as it is known now.
+    async fn round(
+        &self,
+        numbers: &[PhoneNumber],
+        bulk: bool,
+        request_id: &str,
+        deadline: Instant,
+    ) -> Round {
+        let known = self.known();
+        let mut gathers = plan::by_shard(numbers, &known.catalog.shard_map);
+        let named = self
+            .ask(&mut gathers, &known, bulk, request_id, deadline)
+            .await;
+        let barrier = gathers.iter().filter_map(Gather::barrier).max();
+        let needed = barrier.unwrap_or(0).max(named.view);
+        if needed <= known.catalog.revision {
+            return Round::Settled(known, gathers);
+        }
+        // A replica knows of a newer catalog: what it lists may not be missed.
+        self.catch_up(needed, deadline).await;
+        Round::Behind
+    }
+}
+
+/// Judges each number by what its shard's replicas found; without a settled answer it is unavailable.
+fn judge_all(numbers: &[PhoneNumber], view: Arc<View>, gathers: &[Gather]) -> Checked {
+    let today = jiff::Timestamp::now()
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .date();
+    let mut judgements = vec![None; numbers.len()];
+    for gather in gathers {
+        let Some(findings) = gather.findings(true) else {
+            continue;
+        };
+        for (position, found) in gather.positions().iter().zip(&findings) {
+            judgements[*position] = Some(judge(numbers[*position], found, &view, today));
+        }
+    }
+    Checked {
+        view,
+        judgements: judgements
+            .into_iter()
+            .map(|judged| judged.unwrap_or_else(Judgement::unavailable))
+            .collect(),
+    }
+}

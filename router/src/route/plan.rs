@@ -1,0 +1,109 @@
+//! Whom to ask: numbers by shard, and of each shard's replicas the ones most likely to answer. Pure.
+
+use std::collections::BTreeMap;
+
+use dnc_core::catalog::ShardMap;
+use dnc_core::ids::{NodeId, ShardId};
+use dnc_core::number::PhoneNumber;
+
+use super::gather::Gather;
+
+/// Groups numbers by the shard that keeps their block.
+pub fn by_shard(numbers: &[PhoneNumber], map: &ShardMap) -> Vec<Gather> {
+    let mut shards: BTreeMap<u32, Gather> = BTreeMap::new();
+    if map.shards() == 0 {
+        return Vec::new();
+    }
+    for (position, number) in numbers.iter().enumerate() {
+        let shard = number.block().shard(map.shards());
+        shards
+            .entry(shard)
+            .or_insert_with(|| Gather::new(ShardId(shard), map.replicas(ShardId(shard)).to_vec()))
+            .push(position, *number);
+    }
+    shards.into_values().collect()
+}
+
+/// A replica's chance to answer soon, as far as this router knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prospect {
+    /// The node.
+    pub node: NodeId,
+    /// It did not answer lately.
+    pub suspect: bool,
+    /// It leads the shard.
+    pub leader: bool,
+}
+
+/// Picks as many replicas as make a majority: those that are not suspect before those that are, the
+/// leader among them when it is known (its log is the newest), the others by turns.
+pub fn first_wave(prospects: &[Prospect], turn: usize) -> Vec<NodeId> {
+    let majority = prospects.len() / 2 + 1;
+    let mut order: Vec<Prospect> = prospects.to_vec();
+    if !order.is_empty() {
+        let start = turn % order.len();
+        order.rotate_left(start);
+    }
+    order.sort_by_key(|prospect| (prospect.suspect, !prospect.leader));
+    order.truncate(majority);
+    order.into_iter().map(|prospect| prospect.node).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn prospects(suspect: &[NodeId], leader: NodeId) -> Vec<Prospect> {
+        (1..=3)
+            .map(|node| Prospect {
+                node,
+                suspect: suspect.contains(&node),
+                leader: node == leader,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_leader_is_asked_first_and_the_others_take_turns() {
+        let waves: BTreeSet<Vec<NodeId>> =
+            (0..6).map(|turn| first_wave(&prospects(&[], 2), turn)).collect();
+        assert!(waves.iter().all(|wave| wave.len() == 2 && wave[0] == 2));
+        assert_eq!(waves.len(), 2);
+    }
+
+    #[test]
+    fn a_suspect_is_asked_only_when_there_is_no_other() {
+        for turn in 0..6 {
+            assert!(!first_wave(&prospects(&[2], 2), turn).contains(&2));
+            assert_eq!(first_wave(&prospects(&[1, 2], 2), turn).len(), 2);
+        }
+    }
+
+    #[test]
+    fn numbers_keep_their_positions_whatever_their_shard() {
+        let numbers: Vec<PhoneNumber> = (0..50u64)
+            .map(|i| PhoneNumber::from_u64(12_010_000_000 + i * 10_000).expect("a number"))
+            .collect();
+        let map = ShardMap {
+            replicas: vec![vec![1, 2, 3]; 8],
+        };
+        let gathers = by_shard(&numbers, &map);
+        let mut seen: Vec<usize> = Vec::new();
+        for gather in &gathers {
+            for (position, number) in gather.positions().iter().zip(gather.numbers()) {
+                assert_eq!(numbers[*position], *number);
+                assert_eq!(number.block().shard(8), gather.shard().0);
+                seen.push(*position);
+            }
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (0..50).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn without_a_shard_map_there_is_nobody_to_ask() {
+        let number = PhoneNumber::from_u64(12_010_000_000).expect("a number");
+        assert!(by_shard(&[number], &ShardMap::default()).is_empty());
+    }
+}

@@ -1,0 +1,183 @@
+//! Writing to a shard's log: find the leader, and repeat until it is done or the time is up.
+//!
+//! Every command is safe to repeat, so an attempt whose outcome is unknown is simply made again.
+
+use std::time::Duration;
+
+use dnc_core::codec;
+use dnc_core::command::{ShardCommand, ShardReply};
+use dnc_core::ids::{NodeId, ShardId};
+use dnc_proto::internal as wire;
+use dnc_proto::internal::shard_write_response::Outcome;
+use futures::StreamExt;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Route, nodes};
+
+/// How long one attempt may take: longer than a commit, shorter than an election.
+const ATTEMPT: Duration = Duration::from_millis(1_000);
+/// Pauses between attempts grow from the first to the second.
+const PAUSE: Duration = Duration::from_millis(10);
+const MAX_PAUSE: Duration = Duration::from_millis(200);
+/// Shards that get a barrier at a time.
+const BARRIERS_AT_ONCE: usize = 16;
+
+/// Why a write was not acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// Surely not done: no leader took it.
+    #[error("no leader of shard {0} was found in time")]
+    NoLeader(ShardId),
+    /// It may have been done, or may still be. Repeating it is safe.
+    #[error("shard {0} did not answer in time; it may have been done, and repeating it is safe")]
+    Unknown(ShardId),
+    /// The shards are not placed yet.
+    #[error("the shards are not placed yet")]
+    NotPlaced,
+    /// The reply cannot be read.
+    #[error("the reply of shard {0} cannot be read")]
+    BadReply(ShardId),
+}
+
+/// Shards that did not get the barrier.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} shards could not be told in time, the first of them {}", .0.len(), .0.first().map_or(0, |shard| shard.0))]
+pub struct BarrierError(pub Vec<ShardId>);
+
+/// How one attempt ended.
+enum Attempt {
+    Done(Vec<u8>),
+    NotLeader(NodeId),
+    Unknown,
+    Refused,
+}
+
+// === impl Route ===
+
+impl Route {
+    /// Writes a command to a shard's log. Its reply, once it is committed and applied on the leader.
+    pub async fn write(
+        &self,
+        shard: ShardId,
+        command: &ShardCommand,
+        deadline: Instant,
+    ) -> Result<ShardReply, WriteError> {
+        let encoded = codec::encode(command);
+        let mut maybe_done = false;
+        let mut pause = PAUSE;
+        let mut turn = self.inner.nodes.turn();
+        loop {
+            let known = self.known();
+            let replicas = known.catalog.shard_map.replicas(shard);
+            if replicas.is_empty() {
+                return Err(WriteError::NotPlaced);
+            }
+            let hinted = self.inner.nodes.leader(shard);
+            let node = hinted.unwrap_or_else(|| {
+                turn += 1;
+                replicas[turn % replicas.len()]
+            });
+            match self.attempt(node, shard, &encoded, deadline).await {
+                Attempt::Done(reply) => {
+                    self.inner.nodes.note_leader(shard, node);
+                    return codec::decode(&reply).map_err(|_| WriteError::BadReply(shard));
+                }
+                Attempt::NotLeader(leader) if leader != 0 && leader != node => {
+                    self.inner.nodes.note_leader(shard, leader);
+                }
+                Attempt::NotLeader(_) | Attempt::Refused => {
+                    self.inner.nodes.forget_leader(shard);
+                }
+                Attempt::Unknown => {
+                    maybe_done = true;
+                    self.inner.nodes.forget_leader(shard);
+                }
+            }
+            if Instant::now() + pause >= deadline {
+                return Err(if maybe_done {
+                    WriteError::Unknown(shard)
+                } else {
+                    WriteError::NoLeader(shard)
+                });
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(MAX_PAUSE);
+        }
+    }
+
+    /// Makes sure that no check is judged by an older catalog from here on: a barrier in every shard's log.
+    pub async fn barrier(&self, revision: u64, deadline: Instant) -> Result<(), BarrierError> {
+        let shards = self.known().catalog.shard_map.shards();
+        let command = ShardCommand::Barrier { revision };
+        let command = &command;
+        let failed: Vec<ShardId> = futures::stream::iter(0..shards)
+            .map(|shard| async move {
+                let shard = ShardId(shard);
+                match self.write(shard, command, deadline).await {
+                    Ok(_) => None,
+                    Err(error) => {
+                        tracing::warn!(shard = shard.0, revision, %error, "write the barrier");
+                        Some(shard)
+                    }
+                }
+            })
+            .buffer_unordered(BARRIERS_AT_ONCE)
+            .filter_map(|failed| async move { failed })
+            .collect()
+            .await;
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(BarrierError(failed))
+        }
+    }
+
+    async fn attempt(
+        &self,
+        node: NodeId,
+        shard: ShardId,
+        command: &[u8],
+        deadline: Instant,
+    ) -> Attempt {
+        let known = self.known();
+        let Ok(mut client) = self.inner.nodes.client(&known.catalog, node) else {
+            return Attempt::Refused;
+        };
+        let limit = deadline
+            .saturating_duration_since(Instant::now())
+            .min(ATTEMPT);
+        let message = wire::ShardWriteRequest {
+            shard: shard.0,
+            command: command.to_vec(),
+            limit_ms: u32::try_from(limit.as_millis()).unwrap_or(u32::MAX),
+        };
+        let request = nodes::request(&known.catalog, message, limit);
+        let outcome = match timeout(limit, client.write(request)).await {
+            Ok(Ok(response)) => response.into_inner().outcome,
+            Ok(Err(status)) => {
+                tracing::debug!(node, shard = shard.0, code = ?status.code(), "write");
+                // A connection that broke may have carried the command.
+                return match status.code() {
+                    tonic::Code::NotFound | tonic::Code::InvalidArgument => Attempt::Refused,
+                    _ => {
+                        self.inner.nodes.suspect(node);
+                        Attempt::Unknown
+                    }
+                };
+            }
+            Err(_) => {
+                self.inner.nodes.suspect(node);
+                return Attempt::Unknown;
+            }
+        };
+        match outcome {
+            Some(Outcome::Reply(reply)) => Attempt::Done(reply),
+            Some(Outcome::NotLeader(leader)) => Attempt::NotLeader(leader),
+            Some(Outcome::Unknown(why)) => {
+                tracing::debug!(node, shard = shard.0, why, "write: outcome unknown");
+                Attempt::Unknown
+            }
+            None => Attempt::Unknown,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What a router counts. Labels have few values: never a number, a caller or an id.
+
+use std::time::Duration;
+
+use dnc_core::verdict::{Cause, Verdict};
+use metrics::{counter, histogram};
+
+/// Which door a request came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// gRPC, one call one answer.
+    Grpc,
+    /// A gRPC stream of checks.
+    Stream,
+    /// REST.
+    Rest,
+}
+
+/// Checks by what came of them, to be counted at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    clear: u64,
+    listed: u64,
+    not_covered: u64,
+    stale: u64,
+    unavailable: u64,
+    invalid: u64,
+}
+
+// === impl Api ===
+
+impl Api {
+    /// The word for it in metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Api::Grpc => "grpc",
+            Api::Stream => "stream",
+            Api::Rest => "rest",
+        }
+    }
+}
+
+// === impl Tally ===
+
+impl Tally {
+    /// One more check with this verdict; none if the number was not one.
+    pub fn add(&mut self, verdict: Option<Verdict>) {
+        *match verdict {
+            Some(Verdict::Clear) => &mut self.clear,
+            Some(Verdict::Listed) => &mut self.listed,
+            Some(Verdict::Unknown(Cause::NotCovered)) => &mut self.not_covered,
+            Some(Verdict::Unknown(Cause::Stale)) => &mut self.stale,
+            Some(Verdict::Unknown(Cause::Unavailable)) => &mut self.unavailable,
+            None => &mut self.invalid,
+        } += 1;
+    }
+
+    /// Counts them, and how long they took together.
+    pub fn count(self, api: Api, took: Duration) {
+        let api = api.as_str();
+        for (verdict, count) in [
+            ("clear", self.clear),
+            ("listed", self.listed),
+            ("unknown_not_covered", self.not_covered),
+            ("unknown_stale", self.stale),
+            ("unknown_unavailable", self.unavailable),
+            ("invalid", self.invalid),
+        ] {
+            if count > 0 {
+                counter!("dnc_checks_total", "verdict" => verdict, "api" => api).increment(count);
+            }
+        }
+        histogram!("dnc_check_duration_seconds", "api" => api).record(took.as_secs_f64());
+    }
+}
+
+/// A bulk of this many numbers arrived.
+pub fn bulk(size: usize) {
+    // Sizes are far below 2^53, so the conversion is exact.
+    histogram!("dnc_bulk_size").record(size as f64);
+}
+
+/// An opt-out was added or removed, or was to be.
+pub fn suppression(op: &'static str, outcome: &'static str) {
+    counter!("dnc_suppressions_total", "op" => op, "outcome" => outcome).increment(1);
+}
+
+/// An import ended; `numbers` is how many it read.
+pub fn import(outcome: &'static str, numbers: u64) {
+    counter!("dnc_imports_total", "outcome" => outcome).increment(1);
+    counter!("dnc_import_numbers_total").increment(numbers);
+}
+
+/// A request ended in an error.
+pub fn error(api: Api, code: &'static str) {
+    counter!("dnc_api_errors_total", "api" => api.as_str(), "code" => code).increment(1);
+}
+
+/// What the counters mean, for the exporter.
+pub fn describe() {
+    metrics::describe_counter!("dnc_checks_total", "numbers checked, by verdict and API");
+    metrics::describe_histogram!(
+        "dnc_check_duration_seconds",
+        metrics::Unit::Seconds,
+        "time of one check request, a whole bulk or one batch of a stream"
+    );
+    metrics::describe_histogram!("dnc_bulk_size", "numbers in one bulk check");
+    metrics::describe_counter!("dnc_suppressions_total", "opt-outs added and removed, by outcome");
+    metrics::describe_counter!("dnc_imports_total", "imports, by outcome");
+    metrics::describe_counter!("dnc_import_numbers_total", "numbers read from list files");
+    metrics::describe_counter!("dnc_api_errors_total", "requests that ended in an error");
+}
