@@ -1,5 +1,6 @@
 //! Logs and traces. Logs go to stderr, one JSON object a line; traces go to an OTLP endpoint when one is configured.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -17,6 +18,11 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 /// The variable that says what is logged, as `level` or `target=level`, separated by commas.
 const FILTER: &str = "DNC_LOG";
+/// What servers log unless told. openraft warns of every message to a peer that is down, for every group; what an operator
+/// needs of that is logged and counted by our own code.
+pub const SERVER: &str = "info,openraft=error";
+/// What `dnc dev` logs unless told: less, for its terminal. While it starts, voters and nodes look for each other.
+pub const DEV: &str = "warn,openraft=error,dnc_meta::follow=error";
 /// How long one export of traces may take.
 const EXPORT_LIMIT: Duration = Duration::from_secs(3);
 /// How long the last traces may take when the process ends: within the shutdown's own limit.
@@ -60,7 +66,7 @@ pub fn start(options: Options) -> Result<Telemetry> {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match options.format {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
-        LogFormat::Text => lines.compact().with_target(false).boxed(),
+        LogFormat::Text => lines.compact().with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed(),
     };
     let traces = match options.otlp_endpoint.as_str() {
         "" => None,

@@ -10,6 +10,7 @@ use openraft::errors::{ClientWriteError, Fatal, InitializeError, LinearizableRea
 use openraft::{EmptyNode, RaftMetrics, ReadPolicy, ServerState};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::COMMAND_BYTES_MAX;
@@ -31,6 +32,8 @@ struct Inner {
     /// Before this moment an earlier life of this replica may owe a leader its lease.
     ready_at: Instant,
     runtime: Handle,
+    /// Ends when nothing is applied any more.
+    applier: tokio::sync::Mutex<oneshot::Receiver<()>>,
 }
 
 /// A look at a replica. What it says may have changed already.
@@ -67,15 +70,23 @@ pub(crate) struct Groups {
 }
 
 enum Slot {
-    Starting,
+    /// Starting, or stopping.
+    Busy,
     Running(Group),
 }
 
 // === impl Group ===
 
 impl Group {
-    pub(crate) fn new(raft: Raft, replica: Arc<Replica>, ready_at: Instant, runtime: Handle) -> Self {
-        Self { inner: Arc::new(Inner { raft, replica, ready_at, runtime }) }
+    pub(crate) fn new(
+        raft: Raft,
+        replica: Arc<Replica>,
+        ready_at: Instant,
+        runtime: Handle,
+        applier: oneshot::Receiver<()>,
+    ) -> Self {
+        let applier = tokio::sync::Mutex::new(applier);
+        Self { inner: Arc::new(Inner { raft, replica, ready_at, runtime, applier }) }
     }
 
     pub(crate) fn raft(&self) -> &Raft {
@@ -279,10 +290,15 @@ impl Group {
         tokio::time::timeout(limit, seen).await.unwrap_or(Err(GroupError::TimedOut))
     }
 
-    /// Stops the replica. Its data stays.
+    /// Stops the replica: when this returns, nothing is written or applied any more. Its data stays.
     pub(crate) async fn stop(&self) {
         if let Err(error) = self.inner.raft.shutdown().await {
             tracing::error!(group = %self.id(), %error, "the replica did not stop in order");
+        }
+        // Raft does not wait for its applying task, which may have commands before it yet.
+        let mut applier = self.inner.applier.lock().await;
+        if !applier.is_terminated() {
+            (&mut *applier).await.ok();
         }
     }
 }
@@ -297,7 +313,7 @@ impl Groups {
     pub(crate) fn get(&self, id: GroupId) -> Option<Group> {
         match self.slots.lock().get(&id) {
             Some(Slot::Running(group)) => Some(group.clone()),
-            Some(Slot::Starting) | None => None,
+            Some(Slot::Busy) | None => None,
         }
     }
 
@@ -305,7 +321,7 @@ impl Groups {
         let slots = self.slots.lock();
         let running = slots.values().filter_map(|slot| match slot {
             Slot::Running(group) => Some(group.clone()),
-            Slot::Starting => None,
+            Slot::Busy => None,
         });
         running.collect()
     }
@@ -321,7 +337,7 @@ impl Groups {
             if slots.contains_key(&id) {
                 return Err(HostError::Running(id));
             }
-            slots.insert(id, Slot::Starting);
+            slots.insert(id, Slot::Busy);
         }
         let started = start.await;
         let mut slots = self.slots.lock();
@@ -332,15 +348,21 @@ impl Groups {
         started
     }
 
-    pub(crate) fn remove(&self, id: GroupId) -> Option<Group> {
-        let mut slots = self.slots.lock();
-        match slots.remove(&id) {
-            Some(Slot::Running(group)) => Some(group),
-            Some(other) => {
-                slots.insert(id, other);
-                None
-            }
-            None => None,
+    /// Stops a group. Until it has stopped, it cannot be started again.
+    pub(crate) async fn stop(&self, id: GroupId) -> Result<(), HostError> {
+        let group = match self.slots.lock().get_mut(&id) {
+            Some(slot @ Slot::Running(_)) => std::mem::replace(slot, Slot::Busy),
+            Some(Slot::Busy) | None => return Err(HostError::Unknown(id)),
+        };
+        if let Slot::Running(group) = group {
+            group.stop().await;
         }
+        self.slots.lock().remove(&id);
+        Ok(())
+    }
+
+    /// Lets go of all groups, stopped or not: nothing will run them any more.
+    pub(crate) fn clear(&self) {
+        self.slots.lock().clear();
     }
 }

@@ -147,12 +147,8 @@ impl Host {
 
     /// Stops a group, for instance because its replica was removed from it. Its data stays.
     pub async fn stop_group(&self, id: GroupId) -> Result<(), HostError> {
-        let group = self.inner.groups.remove(id).ok_or(HostError::Unknown(id))?;
-        self.on_runtime(async move {
-            group.stop().await;
-            Ok(())
-        })
-        .await
+        let groups = self.inner.groups.clone();
+        self.on_runtime(async move { groups.stop(id).await }).await
     }
 
     /// A group that runs here.
@@ -178,9 +174,7 @@ impl Host {
         if tokio::time::timeout_at(deadline - limit / 4, stopped).await.is_err() {
             tracing::warn!("some groups did not stop in time, they are cut off");
         }
-        for group in self.inner.groups.all() {
-            self.inner.groups.remove(group.id());
-        }
+        self.inner.groups.clear();
         let (done_tx, done) = tokio::sync::oneshot::channel();
         // Waiting for threads blocks, so it has a thread of its own.
         let waiter = std::thread::spawn(move || {
@@ -230,24 +224,28 @@ async fn start_replica(
     let config = Arc::new(pool.options.raft_config(name)?);
     let opened = tokio::task::spawn_blocking(move || {
         let replica = Replica::open(store, group, machine)?;
-        let state_machine = StateMachine::open(replica.clone()).map_err(|source| HostError::Store { group, source })?;
-        Ok((replica, state_machine))
+        let (state_machine, applier) =
+            StateMachine::open(replica.clone()).map_err(|source| HostError::Store { group, source })?;
+        Ok((replica, state_machine, applier))
     });
-    let (replica, state_machine) = match opened.await {
+    let (replica, state_machine, applier) = match opened.await {
         Ok(opened) => opened?,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(error) if error.is_panic() => {
+            return Err(HostError::Raft { group, reason: "the machine panicked while it loaded".to_owned() });
+        }
         Err(_) => return Err(HostError::Stopped),
     };
     let log_store = LogStore::new(replica.clone());
     let me = pool.me;
     let clients = ClientFactory { pool, group };
-    let raft = Raft::new(me, config, clients, log_store, state_machine)
-        .await
-        .map_err(|fatal| HostError::Raft { group, reason: fatal.to_string() })?;
+    let refused = |fatal: openraft::errors::Fatal<_>| HostError::Raft { group, reason: fatal.to_string() };
+    let raft = Raft::new(me, config, clients, log_store, state_machine).await.map_err(refused)?;
+    // Once its task has answered, what it reports is what it found in the store.
+    raft.with_raft_state(|_| ()).await.map_err(refused)?;
     let campaign = raft.clone();
     handle.spawn(async move {
         tokio::time::sleep_until(ready_at).await;
         campaign.runtime_config().elect(true);
     });
-    Ok(Group::new(raft, replica, ready_at, handle))
+    Ok(Group::new(raft, replica, ready_at, handle, applier))
 }

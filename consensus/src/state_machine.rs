@@ -12,6 +12,7 @@ use futures::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use rocksdb::WriteBatch;
+use tokio::sync::oneshot;
 
 use crate::codec;
 use crate::db::Record;
@@ -31,6 +32,8 @@ pub(crate) struct StateMachine {
     membership: StoredMembership,
     /// Entries must come one after another, without a gap.
     gapless: bool,
+    /// Dropped with the rest: whoever holds the other end learns that nothing is applied any more.
+    _alive: oneshot::Sender<()>,
 }
 
 /// Says where the state is. There is nothing to build: the state is the snapshot.
@@ -47,12 +50,14 @@ const TURN: Duration = Duration::from_millis(5);
 // === impl StateMachine ===
 
 impl StateMachine {
-    pub(crate) fn open(replica: Arc<Replica>) -> Result<Self, StoreError> {
+    /// The state machine, and what ends when it does.
+    pub(crate) fn open(replica: Arc<Replica>) -> Result<(Self, oneshot::Receiver<()>), StoreError> {
         let applied: Option<Applied> = replica.store.db().record(replica.group, Record::Applied)?;
         let membership = replica.stored_membership()?.unwrap_or_default();
         let state = replica.state();
         let applied = applied.and_then(|applied| applied.at).map(crate::raft_types::log_id);
-        Ok(Self { replica, state, applied, membership, gapless: true })
+        let (_alive, gone) = oneshot::channel();
+        Ok((Self { replica, state, applied, membership, gapless: true, _alive }, gone))
     }
 
     /// The Raft library's own tests apply entries of a log that they never wrote, with gaps.

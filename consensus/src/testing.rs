@@ -71,7 +71,7 @@ impl Machine for Recorder {
 pub(crate) fn replica(store: &Store, group: u64, machine: Arc<Recorder>) -> (Arc<Replica>, LogStore, StateMachine) {
     let replica = Replica::open(store.clone(), GroupId(group), machine).expect("open the replica");
     let log = LogStore::new(replica.clone());
-    let state_machine = StateMachine::open(replica.clone()).expect("open the state machine");
+    let (state_machine, _) = StateMachine::open(replica.clone()).expect("open the state machine");
     (replica, log, state_machine)
 }
 

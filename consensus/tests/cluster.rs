@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dnc_consensus::{
-    GroupError, GroupId, HostOptions, MembershipChange, ReadError, Role, Store, StoreOptions, WriteError,
+    GroupError, GroupId, HostError, HostOptions, MembershipChange, ReadError, Role, Store, StoreOptions, WriteError,
 };
 use kit::{Cluster, GROUP, Kv, PATIENCE, until};
 
@@ -141,6 +141,26 @@ async fn when_the_leader_dies_another_leads_and_acknowledged_writes_survive() {
     cluster.start_node(old).await;
     cluster.applied(at).await;
     cluster.assert_equal();
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_group_can_stop_and_start_again_while_its_process_runs() {
+    let cluster = Cluster::start().await;
+    cluster.write("a=1").await;
+    let leader = cluster.leader().await;
+    let node = cluster.nodes.values().find(|node| node.id != leader).expect("a follower");
+    for _ in 0..3 {
+        let (at, _) = cluster.write("a=2").await;
+        node.host.stop_group(GROUP).await.expect("stop");
+        assert!(matches!(node.host.stop_group(GROUP).await, Err(HostError::Unknown(GROUP))));
+        let machine = Arc::new(Kv::default());
+        let group = node.host.start_group(GROUP, machine.clone()).await.expect("start again");
+        assert!(!group.status().votes, "it owes its lease again");
+        let twice = node.host.start_group(GROUP, Arc::new(Kv::default())).await.err();
+        assert!(matches!(twice, Some(HostError::Running(GROUP))));
+        until("it has caught up", || machine.applied() >= Some(at)).await;
+    }
     cluster.stop().await;
 }
 

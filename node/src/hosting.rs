@@ -9,6 +9,7 @@ use dnc_core::catalog::Catalog;
 use dnc_core::ids::{NodeId, ShardId};
 use dnc_core::registry::VersionState;
 use dnc_meta::CatalogCache;
+use futures::StreamExt;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,9 @@ use crate::shard::{Shard, Wanted};
 
 /// Pause after a replica could not be started.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Replicas that are started at a time: each reads its state, and then waits for a second.
+const STARTS_AT_ONCE: usize = 64;
 
 /// The replicas that run here.
 #[derive(Clone, Default)]
@@ -73,30 +77,42 @@ impl Hosting {
         }
     }
 
-    /// Whether all replicas that belong here run.
+    /// Starts the replicas that belong here and do not run; whether all run now.
     async fn start_missing(&self, host: &Host, node: NodeId, catalog: &Catalog) -> bool {
         let map = &catalog.shard_map;
-        let mut complete = true;
-        for id in map.shards_of(node) {
-            if self.replica(id).is_some() {
-                continue;
-            }
-            let shard = Shard::new(id, map.shards());
-            if let Err(error) = shard.want(wanted(catalog)) {
-                tracing::error!(shard = id.0, %error, "say which versions are wanted");
-            }
-            let voters: BTreeSet<NodeId> = map.replicas(id).iter().copied().collect();
-            match start(host, shard, voters).await {
-                Ok(replica) => {
-                    self.replicas.write().insert(id, replica);
+        let missing: Vec<ShardId> = map.shards_of(node).filter(|id| self.replica(*id).is_none()).collect();
+        futures::stream::iter(missing)
+            .map(|id| async move {
+                let shard = Shard::new(id, map.shards());
+                let voters: BTreeSet<NodeId> = map.replicas(id).iter().copied().collect();
+                let started = self.start(host, shard, voters, wanted(catalog)).await;
+                if let Err(error) = &started {
+                    tracing::error!(shard = id.0, error = %chain(error), "start the replica");
                 }
-                Err(error) => {
-                    tracing::error!(shard = id.0, error = %chain(&error), "start the replica");
-                    complete = false;
-                }
-            }
-        }
-        complete
+                started.is_ok()
+            })
+            .buffer_unordered(STARTS_AT_ONCE)
+            // Not `all`: it would drop the starts that are under way at the first that failed.
+            .fold(true, |complete, started| async move { complete && started })
+            .await
+    }
+
+    /// Starts a replica. It answers as soon as it knows its state and log; a new group gets its first members only
+    /// after the time in which a replica that has just started may not campaign.
+    async fn start(
+        &self,
+        host: &Host,
+        shard: Arc<Shard>,
+        voters: BTreeSet<NodeId>,
+        wanted: Wanted,
+    ) -> Result<(), StartError> {
+        let id = shard.id();
+        shard.want(wanted)?;
+        let group = host.start_group(group_of(id), shard.clone()).await?;
+        self.replicas.write().insert(id, Replica { shard, group: group.clone() });
+        // Every first voter says the same, so it does not matter who is first; a group that lives already says yes.
+        group.initialize(voters).await?;
+        Ok(())
     }
 
     /// Whether everything that is wanted is resident.
@@ -126,13 +142,8 @@ enum StartError {
     Host(#[from] dnc_consensus::HostError),
     #[error(transparent)]
     Group(#[from] dnc_consensus::GroupError),
-}
-
-async fn start(host: &Host, shard: Arc<Shard>, voters: BTreeSet<NodeId>) -> Result<Replica, StartError> {
-    let group = host.start_group(group_of(shard.id()), shard.clone()).await?;
-    // Every first voter says the same, so it does not matter who is first; a group that lives already says yes.
-    group.initialize(voters).await?;
-    Ok(Replica { shard, group })
+    #[error(transparent)]
+    Shard(#[from] crate::shard::ShardError),
 }
 
 /// The Raft group of a shard; group 0 is the meta group's.

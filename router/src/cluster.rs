@@ -51,18 +51,10 @@ pub trait Cluster: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Vec<NodeVersionStatus>> + Send;
 
     /// Makes sure that no check is judged by an older catalog from here on.
-    fn barrier(
-        &self,
-        revision: u64,
-        deadline: Instant,
-    ) -> impl Future<Output = Result<(), BarrierError>> + Send;
+    fn barrier(&self, revision: u64, deadline: Instant) -> impl Future<Output = Result<(), BarrierError>> + Send;
 
     /// Proposes a change of the catalog.
-    fn propose(
-        &self,
-        change: &Change,
-        limit: Duration,
-    ) -> impl Future<Output = Result<Decision, ProposeError>> + Send;
+    fn propose(&self, change: &Change, limit: Duration) -> impl Future<Output = Result<Decision, ProposeError>> + Send;
 
     /// The catalog as this router knows it.
     fn known(&self) -> Arc<Known>;
@@ -83,21 +75,11 @@ pub fn can_answer(catalog: &Catalog) -> bool {
 // === impl Cluster for Route ===
 
 impl Cluster for Route {
-    async fn check(
-        &self,
-        numbers: &[PhoneNumber],
-        request_id: &str,
-        deadline: Instant,
-    ) -> Checked {
+    async fn check(&self, numbers: &[PhoneNumber], request_id: &str, deadline: Instant) -> Checked {
         Route::check(self, numbers, request_id, deadline).await
     }
 
-    async fn write(
-        &self,
-        shard: ShardId,
-        command: &ShardCommand,
-        deadline: Instant,
-    ) -> Result<ShardReply, WriteError> {
+    async fn write(&self, shard: ShardId, command: &ShardCommand, deadline: Instant) -> Result<ShardReply, WriteError> {
         Route::write(self, shard, command, deadline).await
     }
 

@@ -45,10 +45,7 @@ pub struct Invalid {
 impl Invalid {
     /// What is wrong with a field.
     pub fn new(field: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            field,
-            detail: detail.into(),
-        }
+        Self { field, detail: detail.into() }
     }
 
     /// Refuses a text that is too long.

@@ -169,10 +169,7 @@ mod tests {
     use super::*;
 
     fn with_peer() -> Options {
-        Options {
-            meta: vec!["localhost:1".into()],
-            ..Options::default()
-        }
+        Options { meta: vec!["localhost:1".into()], ..Options::default() }
     }
 
     #[test]
@@ -188,10 +185,7 @@ mod tests {
         assert_eq!(options.check(), Err(BadOptions::Zero("max_bulk_rest")));
         let mut options = with_peer();
         options.deadline_ms = 3_600_000;
-        assert!(matches!(
-            options.check(),
-            Err(BadOptions::TooLarge { name: "deadline_ms", .. })
-        ));
+        assert!(matches!(options.check(), Err(BadOptions::TooLarge { name: "deadline_ms", .. })));
     }
 
     #[test]

@@ -86,10 +86,7 @@ impl<C: Cluster> Registries<C> {
     /// Makes a registry, or finds the same one.
     pub async fn create(&self, new: NewRegistry) -> Result<Registry, Error> {
         check_name(&new.name).map_err(|why| Invalid::new("name", why.to_string()))?;
-        let kind: RegistryKind = new
-            .kind
-            .parse()
-            .map_err(|why| Invalid::new("type", format!("{why}")))?;
+        let kind: RegistryKind = new.kind.parse().map_err(|why| Invalid::new("type", format!("{why}")))?;
         Invalid::limit("jurisdiction", &new.jurisdiction, MAX_JURISDICTION)?;
         if new.max_age_days > MAX_AGE_DAYS {
             return Err(Invalid::new("max_age_days", format!("at most {MAX_AGE_DAYS}")).into());
@@ -104,11 +101,7 @@ impl<C: Cluster> Registries<C> {
             jurisdiction: new.jurisdiction.clone(),
             max_age_days,
         };
-        let decision = self
-            .cluster
-            .propose(&change, PROPOSE)
-            .await
-            .map_err(|_| Error::Unconfirmed)?;
+        let decision = self.cluster.propose(&change, PROPOSE).await.map_err(|_| Error::Unconfirmed)?;
         let id = match decision {
             Decision::Registry { id, .. } => id,
             Decision::Refused(why) => return Err(Error::Refused(why)),
@@ -139,12 +132,7 @@ mod tests {
     use crate::testing::Fake;
 
     fn new(name: &str, kind: &str) -> NewRegistry {
-        NewRegistry {
-            name: name.into(),
-            kind: kind.into(),
-            jurisdiction: "TX".into(),
-            max_age_days: 0,
-        }
+        NewRegistry { name: name.into(), kind: kind.into(), jurisdiction: "TX".into(), max_age_days: 0 }
     }
 
     #[tokio::test]

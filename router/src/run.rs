@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +50,9 @@ pub enum Error {
     /// The settings make no router.
     #[error("read the router's settings")]
     Options(#[from] BadOptions),
+    /// The folder for the files of imports cannot be made.
+    #[error("make the spool folder {}", .0.display())]
+    Spool(PathBuf, #[source] io::Error),
     /// A listener cannot be used.
     #[error("listen for {0}")]
     Listen(&'static str, #[source] io::Error),
@@ -73,6 +77,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), Error> {
     options.check()?;
+    std::fs::create_dir_all(&options.spool_dir).map_err(|why| Error::Spool(options.spool_dir.clone(), why))?;
     telemetry::describe();
     let grpc_listener = listener(listeners.grpc).map_err(|why| Error::Listen("gRPC", why))?;
     let http_listener = listener(listeners.http).map_err(|why| Error::Listen("HTTP", why))?;
@@ -140,11 +145,7 @@ pub(crate) fn serve_grpc(
     async { served.await.map_err(|why| Error::Serve("gRPC", why.into())) }
 }
 
-async fn serve_http(
-    listener: TcpListener,
-    app: axum::Router,
-    stop: CancellationToken,
-) -> Result<(), Error> {
+async fn serve_http(listener: TcpListener, app: axum::Router, stop: CancellationToken) -> Result<(), Error> {
     let listener = listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {
             tracing::debug!(%error, "set TCP_NODELAY");
@@ -157,12 +158,7 @@ async fn serve_http(
 }
 
 /// Tells whoever started the router, and health, once it can answer; and health when it stops.
-async fn tell_ready(
-    cache: CatalogCache,
-    ready: watch::Sender<bool>,
-    health: HealthReporter,
-    stop: CancellationToken,
-) {
+async fn tell_ready(cache: CatalogCache, ready: watch::Sender<bool>, health: HealthReporter, stop: CancellationToken) {
     grpc::report(&health, false).await;
     let mut revisions = cache.subscribe();
     loop {

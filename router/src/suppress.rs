@@ -145,9 +145,7 @@ impl Failure for Error {
         match self {
             Error::Invalid(_) => Kind::Invalid,
             Error::UnknownRegistry => Kind::NotFound,
-            Error::BulkRegistry(_) | Error::Refused(ShardRefusal::TooManyEntries(_)) => {
-                Kind::Precondition
-            }
+            Error::BulkRegistry(_) | Error::Refused(ShardRefusal::TooManyEntries(_)) => Kind::Precondition,
             Error::NotDone { .. } | Error::Unknown { .. } => Kind::Unavailable,
             Error::Refused(_) | Error::Unexpected => Kind::Internal,
         }
@@ -184,9 +182,7 @@ impl<C: Cluster> Suppressions<C> {
             "company" => Origin::Company,
             _ => return Err(Invalid::new("origin", "must be consumer or company").into()),
         };
-        let target = self
-            .target(&addition.phone_number, &addition.registry, &addition.request_id)
-            .await?;
+        let target = self.target(&addition.phone_number, &addition.registry, &addition.request_id).await?;
         let command = ShardCommand::Suppress {
             number: target.number,
             registry: target.registry,
@@ -204,28 +200,19 @@ impl<C: Cluster> Suppressions<C> {
             _ => return Err(Error::Unexpected),
         };
         self.log(&target, "suppression added");
-        Ok(Added {
-            id,
-            number: target.number,
-            registry: target.registry_name,
-        })
+        Ok(Added { id, number: target.number, registry: target.registry_name })
     }
 
     async fn try_remove(&self, removal: Removal) -> Result<Removed, Error> {
         Invalid::require("reason", &removal.reason, MAX_TEXT)?;
         Invalid::limit("removed_by", &removal.removed_by, MAX_ID_BYTES)?;
         let may_be_repeated = !removal.request_id.is_empty();
-        let target = self
-            .target(&removal.phone_number, &removal.registry, &removal.request_id)
-            .await?;
+        let target = self.target(&removal.phone_number, &removal.registry, &removal.request_id).await?;
         let entries: Vec<RequestId> = self
             .cluster
             .suppressions(target.number, target.registry, target.deadline)
             .await
-            .map_err(|why| Error::NotDone {
-                why: why.to_string(),
-                request_id: target.request,
-            })?
+            .map_err(|why| Error::NotDone { why: why.to_string(), request_id: target.request })?
             .into_iter()
             .map(|entry| entry.id)
             .collect();
@@ -248,52 +235,33 @@ impl<C: Cluster> Suppressions<C> {
             }
         };
         self.log(&target, "suppressions removed");
-        Ok(Removed {
-            removed,
-            number: target.number,
-            registry: target.registry_name,
-        })
+        Ok(Removed { removed, number: target.number, registry: target.registry_name })
     }
 
     /// Understands what a request is about.
-    async fn target(
-        &self,
-        phone_number: &str,
-        registry: &str,
-        request_id: &str,
-    ) -> Result<Target, Error> {
+    async fn target(&self, phone_number: &str, registry: &str, request_id: &str) -> Result<Target, Error> {
         let deadline = Instant::now() + self.limit;
         let number = PhoneNumber::parse(phone_number).map_err(bad_number)?;
         let request = match request_id {
             "" => RequestId(Uuid::now_v7().as_u128()),
-            given => given
-                .parse()
-                .map_err(|why: BadRequestId| Invalid::new("request_id", why.to_string()))?,
+            given => given.parse().map_err(|why: BadRequestId| Invalid::new("request_id", why.to_string()))?,
         };
         let name = match registry {
             "" => DEFAULT_REGISTRY,
             given => given,
         };
-        let known = match self
-            .cluster
-            .wait_for(REGISTRY_WAIT, |c| {
-                can_answer(c) && c.registry_named(name).is_some()
-            })
-            .await
-        {
-            Ok(known) => known,
-            Err(_) => self.cluster.known(),
-        };
+        let known =
+            match self.cluster.wait_for(REGISTRY_WAIT, |c| can_answer(c) && c.registry_named(name).is_some()).await {
+                Ok(known) => known,
+                Err(_) => self.cluster.known(),
+            };
         if !can_answer(&known.catalog) {
             return Err(Error::NotDone {
                 why: "this router does not know the cluster yet".into(),
                 request_id: request,
             });
         }
-        let found = known
-            .catalog
-            .registry_named(name)
-            .ok_or(Error::UnknownRegistry)?;
+        let found = known.catalog.registry_named(name).ok_or(Error::UnknownRegistry)?;
         if !found.kind.is_live() {
             return Err(Error::BulkRegistry(found.kind));
         }
@@ -308,27 +276,17 @@ impl<C: Cluster> Suppressions<C> {
     }
 
     async fn write(&self, target: &Target, command: &ShardCommand) -> Result<ShardReply, Error> {
-        self.cluster
-            .write(target.shard, command, target.deadline)
-            .await
-            .map_err(|why| match why {
-                WriteError::NoLeader(_) | WriteError::NotPlaced => Error::NotDone {
-                    why: why.to_string(),
-                    request_id: target.request,
-                },
-                WriteError::Unknown(_) | WriteError::BadReply(_) => Error::Unknown {
-                    request_id: target.request,
-                },
-            })
+        self.cluster.write(target.shard, command, target.deadline).await.map_err(|why| match why {
+            WriteError::NoLeader(_) | WriteError::NotPlaced => {
+                Error::NotDone { why: why.to_string(), request_id: target.request }
+            }
+            WriteError::Unknown(_) | WriteError::BadReply(_) => Error::Unknown { request_id: target.request },
+        })
     }
 
     fn log(&self, target: &Target, what: &'static str) {
         let known = self.cluster.known();
-        let number = known
-            .catalog
-            .founding
-            .as_ref()
-            .map(|founding| LogKey(founding.log_key).of(target.number));
+        let number = known.catalog.founding.as_ref().map(|founding| LogKey(founding.log_key).of(target.number));
         info!(
             number,
             registry = target.registry_name,
@@ -356,140 +314,4 @@ fn outcome_of<T>(outcome: &Result<T, Error>) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{Fake, Written};
-
-    fn addition() -> Addition {
-        Addition {
-            phone_number: "2015550100".into(),
-            reason: "asked".into(),
-            added_by: "agent".into(),
-            ..Addition::default()
-        }
-    }
-
-    fn removal() -> Removal {
-        Removal {
-            phone_number: "2015550100".into(),
-            reason: "by mistake".into(),
-            ..Removal::default()
-        }
-    }
-
-    fn rooms(fake: &Fake) -> Suppressions<Fake> {
-        Suppressions::new(fake.clone(), Duration::from_secs(5))
-    }
-
-    const ID: &str = "0123456789abcdef0123456789abcdef";
-
-    #[tokio::test]
-    async fn an_added_entry_carries_the_request_id_and_goes_to_the_numbers_shard() {
-        let fake = Fake::founded();
-        let added = rooms(&fake)
-            .add(Addition {
-                request_id: ID.into(),
-                ..addition()
-            })
-            .await
-            .expect("added");
-        assert_eq!(added.id.to_string(), ID);
-        assert_eq!(added.registry, "internal");
-        let written = fake.written();
-        let [(shard, ShardCommand::Suppress { number, suppression, .. })] = &written[..] else {
-            panic!("one suppression is written: {written:?}");
-        };
-        assert_eq!(shard.0, number.block().shard(16));
-        assert_eq!(suppression.id, added.id);
-        assert_eq!(suppression.origin, Origin::Consumer);
-        assert!(suppression.added_ms > 0);
-    }
-
-    #[tokio::test]
-    async fn a_removal_names_the_entries_that_it_saw() {
-        let fake = Fake::founded();
-        let rooms = rooms(&fake);
-        let first = rooms.add(addition()).await.expect("added").id;
-        let second = rooms.add(addition()).await.expect("added").id;
-        let removed = rooms.remove(removal()).await.expect("removed");
-        assert_eq!(removed.removed, 2);
-        let Some((_, ShardCommand::Release { entries, .. })) = fake.written().pop() else {
-            panic!("a release is written");
-        };
-        assert_eq!(entries, [first, second]);
-    }
-
-    #[tokio::test]
-    async fn removing_nothing_writes_nothing_unless_it_may_be_a_repetition() {
-        let fake = Fake::founded();
-        let removed = rooms(&fake).remove(removal()).await.expect("nothing there");
-        assert_eq!((removed.removed, fake.written().len()), (0, 0));
-        let repeated = Removal {
-            request_id: ID.into(),
-            ..removal()
-        };
-        rooms(&fake).remove(repeated).await.expect("nothing there");
-        assert_eq!(fake.written().len(), 1);
-    }
-
-    #[tokio::test]
-    async fn an_unconfirmed_write_says_that_it_may_have_been_done_and_how_to_repeat_it() {
-        let fake = Fake::founded();
-        fake.answer_writes(Written::Fail);
-        let error = rooms(&fake)
-            .add(Addition {
-                request_id: ID.into(),
-                ..addition()
-            })
-            .await
-            .expect_err("not confirmed");
-        assert_eq!(error.kind(), Kind::Unavailable);
-        assert!(error.to_string().contains(ID), "{error}");
-        assert!(error.to_string().contains("may have been done"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn every_bad_request_is_refused_by_field_and_nothing_is_written() {
-        let fake = Fake::founded();
-        let rooms = rooms(&fake);
-        let too_long = "x".repeat(MAX_TEXT + 1);
-        let cases = [
-            ("phone_number", Addition { phone_number: "911".into(), ..addition() }),
-            ("reason", Addition { reason: too_long.clone(), ..addition() }),
-            ("added_by", Addition { added_by: "x".repeat(129), ..addition() }),
-            ("origin", Addition { origin: "robot".into(), ..addition() }),
-            ("request_id", Addition { request_id: "7".into(), ..addition() }),
-        ];
-        for (field, addition) in cases {
-            let error = rooms.add(addition).await.expect_err(field);
-            assert!(matches!(&error, Error::Invalid(why) if why.field == field), "{error}");
-        }
-        let cases = [
-            ("reason", Removal { reason: " ".into(), ..removal() }),
-            ("reason", Removal { reason: too_long, ..removal() }),
-            ("removed_by", Removal { removed_by: "x".repeat(129), ..removal() }),
-        ];
-        for (field, removal) in cases {
-            let error = rooms.remove(removal).await.expect_err(field);
-            assert!(matches!(&error, Error::Invalid(why) if why.field == field), "{error}");
-        }
-        assert!(fake.written().is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn only_a_live_registry_that_exists_takes_entries() {
-        let fake = Fake::founded();
-        let rooms = rooms(&fake);
-        let to = |registry: &str| Addition {
-            registry: registry.into(),
-            ..addition()
-        };
-        let unknown = rooms.add(to("nowhere")).await.expect_err("unknown");
-        assert_eq!(unknown.kind(), Kind::NotFound);
-        let bulk = rooms.add(to("federal")).await.expect_err("bulk");
-        assert_eq!(bulk.kind(), Kind::Precondition);
-        let empty = Suppressions::new(Fake::empty(), Duration::from_secs(5));
-        let unready = empty.add(addition()).await.expect_err("no catalog");
-        assert_eq!(unready.kind(), Kind::Unavailable);
-    }
-}
+mod tests;

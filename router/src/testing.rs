@@ -60,6 +60,7 @@ struct State {
     last_time: Option<Duration>,
     written: Vec<(ShardId, ShardCommand)>,
     writes: Written,
+    lost_writes: usize,
     entries: HashMap<(RegistryId, PhoneNumber), Vec<Suppression>>,
     versions: HashMap<(ShardId, VersionId), BTreeMap<BlockId, Block>>,
     dropped: Vec<(ShardId, VersionId)>,
@@ -86,11 +87,7 @@ pub fn listed(registry: &str) -> Judgement {
 
 /// What a registry that covers a number and does not list it says.
 pub fn clear(registry: &str) -> Judgement {
-    Judgement {
-        verdict: Verdict::Clear,
-        reasons: Vec::new(),
-        evidence: vec![evidence(registry, false)],
-    }
+    Judgement { verdict: Verdict::Clear, reasons: Vec::new(), evidence: vec![evidence(registry, false)] }
 }
 
 fn evidence(registry: &str, listed: bool) -> Evidence {
@@ -113,10 +110,7 @@ fn evidence(registry: &str, listed: bool) -> Evidence {
 impl Fake {
     /// Knows no catalog.
     pub fn empty() -> Self {
-        Self {
-            state: Arc::default(),
-            cache: CatalogCache::new(),
-        }
+        Self { state: Arc::default(), cache: CatalogCache::new() }
     }
 
     /// Sixteen shards on three nodes, with the registries `federal` and `internal`.
@@ -132,16 +126,11 @@ impl Fake {
         for node in 1..=3u128 {
             fake.change(Change::RegisterNode {
                 incarnation: node,
-                addresses: NodeAddresses {
-                    service: format!("n{node}:1"),
-                    raft: format!("n{node}:2"),
-                },
+                addresses: NodeAddresses { service: format!("n{node}:1"), raft: format!("n{node}:2") },
                 zone: String::new(),
             });
         }
-        fake.change(Change::PlaceShards(ShardMap {
-            replicas: vec![vec![1, 2, 3]; SHARDS as usize],
-        }));
+        fake.change(Change::PlaceShards(ShardMap { replicas: vec![vec![1, 2, 3]; SHARDS as usize] }));
         fake.registry("federal", RegistryKind::Federal);
         fake.registry("internal", RegistryKind::Internal);
         fake
@@ -149,12 +138,7 @@ impl Fake {
 
     /// Makes a registry.
     pub fn registry(&self, name: &str, kind: RegistryKind) {
-        self.change(Change::CreateRegistry {
-            name: name.into(),
-            kind,
-            jurisdiction: "US".into(),
-            max_age_days: 31,
-        });
+        self.change(Change::CreateRegistry { name: name.into(), kind, jurisdiction: "US".into(), max_age_days: 31 });
     }
 
     /// Changes the catalog.
@@ -193,6 +177,11 @@ impl Fake {
     /// Answers writes like this from now on.
     pub fn answer_writes(&self, how: Written) {
         self.state.lock().writes = how;
+    }
+
+    /// Does the next writes and loses their answers.
+    pub fn lose_writes(&self, count: usize) {
+        self.state.lock().lost_writes = count;
     }
 
     /// Loses the next proposals before they are made.
@@ -243,12 +232,7 @@ impl Fake {
 }
 
 impl Cluster for Fake {
-    async fn check(
-        &self,
-        numbers: &[PhoneNumber],
-        _request_id: &str,
-        deadline: Instant,
-    ) -> Checked {
+    async fn check(&self, numbers: &[PhoneNumber], _request_id: &str, deadline: Instant) -> Checked {
         let view = Arc::clone(&self.cache.get().view);
         let mut state = self.state.lock();
         state.asked.push(numbers.to_vec());
@@ -257,10 +241,7 @@ impl Cluster for Fake {
         let judgements = if state.no_judgements {
             Vec::new()
         } else {
-            numbers
-                .iter()
-                .map(|number| judged(number).unwrap_or_else(Judgement::unavailable))
-                .collect()
+            numbers.iter().map(|number| judged(number).unwrap_or_else(Judgement::unavailable)).collect()
         };
         Checked { view, judgements }
     }
@@ -279,7 +260,12 @@ impl Cluster for Fake {
             Written::NoStaging | Written::Well => {}
         }
         state.written.push((shard, command.clone()));
-        Ok(state.apply(shard, command))
+        let reply = state.apply(shard, command);
+        if state.lost_writes > 0 {
+            state.lost_writes -= 1;
+            return Err(WriteError::Unknown(shard));
+        }
+        Ok(reply)
     }
 
     async fn suppressions(
@@ -303,18 +289,10 @@ impl Cluster for Fake {
         let shards: Vec<ShardVersion> = (0..SHARDS)
             .map(|shard| {
                 let seal = state.seal(ShardId(shard), version);
-                ShardVersion {
-                    shard,
-                    ready: !state.not_ready,
-                    checksum: seal.checksum,
-                    numbers: seal.numbers,
-                }
+                ShardVersion { shard, ready: !state.not_ready, checksum: seal.checksum, numbers: seal.numbers }
             })
             .collect();
-        let status = |node: NodeId| NodeVersionStatus {
-            node,
-            result: Ok(shards.clone()),
-        };
+        let status = |node: NodeId| NodeVersionStatus { node, result: Ok(shards.clone()) };
         (1..=3).map(status).collect()
     }
 
@@ -333,10 +311,7 @@ impl Cluster for Fake {
             let next = state.lost.pop_front();
             next.or_else(|| state.lose.and_then(|lose| lose(change)))
         };
-        let timed_out = || ProposeError::TimedOut {
-            limit,
-            last: "lost".into(),
-        };
+        let timed_out = || ProposeError::TimedOut { limit, last: "lost".into() };
         match lost {
             Some(Lost::Before) => Err(timed_out()),
             Some(Lost::After) => {
@@ -365,35 +340,21 @@ impl Cluster for Fake {
 impl State {
     fn apply(&mut self, shard: ShardId, command: &ShardCommand) -> ShardReply {
         match command {
-            ShardCommand::Suppress {
-                number,
-                registry,
-                suppression,
-            } => {
+            ShardCommand::Suppress { number, registry, suppression } => {
                 let entries = self.entries.entry((*registry, *number)).or_default();
                 if entries.iter().all(|entry| entry.id != suppression.id) {
                     entries.push(suppression.clone());
                 }
                 ShardReply::Suppressed { id: suppression.id }
             }
-            ShardCommand::Release {
-                number,
-                registry,
-                entries: named,
-                ..
-            } => {
+            ShardCommand::Release { number, registry, entries: named, .. } => {
                 let entries = self.entries.entry((*registry, *number)).or_default();
                 let before = entries.len();
                 entries.retain(|entry| !named.contains(&entry.id));
                 let removed = (before - entries.len()) as u64;
                 ShardReply::Released { removed }
             }
-            ShardCommand::Stage {
-                version,
-                ancestry,
-                run,
-                ..
-            } => self.stage(shard, *version, ancestry, run),
+            ShardCommand::Stage { version, ancestry, run, .. } => self.stage(shard, *version, ancestry, run),
             ShardCommand::Seal { version, .. } => ShardReply::Sealed(self.seal(shard, *version)),
             ShardCommand::Drop { version, .. } => {
                 self.dropped.push((shard, *version));
@@ -404,18 +365,9 @@ impl State {
         }
     }
 
-    fn stage(
-        &mut self,
-        shard: ShardId,
-        version: VersionId,
-        ancestry: &[VersionId],
-        run: &Run,
-    ) -> ShardReply {
-        let parent = ancestry
-            .first()
-            .and_then(|parent| self.versions.get(&(shard, *parent)))
-            .cloned()
-            .unwrap_or_default();
+    fn stage(&mut self, shard: ShardId, version: VersionId, ancestry: &[VersionId], run: &Run) -> ShardReply {
+        let parent =
+            ancestry.first().and_then(|parent| self.versions.get(&(shard, *parent))).cloned().unwrap_or_default();
         let inside = |id: &BlockId| run.first <= *id && *id <= run.last;
         let foreign = |(id, _): &(BlockId, Block)| !inside(id) || id.shard(SHARDS) != shard.0;
         if run.blocks.iter().any(foreign) {
@@ -433,20 +385,14 @@ impl State {
         for id in ids {
             let now = staged.get(&id).unwrap_or(&none);
             let diff = now.diff(parent.get(&id).unwrap_or(&none));
-            changed += Changed {
-                added: diff.added.into(),
-                dropped: diff.dropped.into(),
-                unchanged: diff.unchanged.into(),
-            };
+            changed +=
+                Changed { added: diff.added.into(), dropped: diff.dropped.into(), unchanged: diff.unchanged.into() };
         }
         ShardReply::Staged(changed)
     }
 
     fn seal(&self, shard: ShardId, version: VersionId) -> Seal {
-        let mut seal = Seal {
-            checksum: 0,
-            numbers: 0,
-        };
+        let mut seal = Seal { checksum: 0, numbers: 0 };
         for (id, block) in self.versions.get(&(shard, version)).into_iter().flatten() {
             seal.checksum = seal.checksum.wrapping_add(block.checksum(*id));
             seal.numbers += block.len() as u64;

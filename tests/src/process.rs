@@ -290,10 +290,20 @@ mod tests {
             .expect("in time");
     }
 
+    async fn wait_for_words(process: &Process, times: usize) {
+        until(Duration::from_secs(20), "the words in its log", || {
+            let text = process.log_text();
+            async move { Ok((text?.matches("begun").count() == times).then_some(())) }
+        })
+        .await
+        .expect("in time");
+    }
+
     #[tokio::test]
     async fn a_process_is_paused_resumed_killed_and_started_again() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut process = Process::start(launch(folder.path(), "echo begun; read x < /dev/zero")).expect("started");
+        let mut process = Process::start(launch(folder.path(), "echo begun; exec sleep 60")).expect("started");
+        wait_for_words(&process, 1).await;
         process.pause().expect("paused");
         wait_state(&process, 'T').await;
         assert!(process.is_running());
@@ -303,12 +313,7 @@ mod tests {
         assert!(!process.is_running());
         process.run().expect("started again");
         assert!(process.run().is_err(), "it runs already");
-        until(Duration::from_secs(5), "both lines", || {
-            let text = process.log_text();
-            async move { Ok((text?.matches("begun").count() == 2).then_some(())) }
-        })
-        .await
-        .expect("the log holds both runs");
+        wait_for_words(&process, 2).await;
     }
 
     #[tokio::test]
@@ -324,12 +329,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let script = "trap 'exit 7' TERM; echo begun; while true; do sleep 0.05; done";
         let mut process = Process::start(launch(folder.path(), script)).expect("started");
-        until(Duration::from_secs(5), "its trap", || {
-            let text = process.log_text();
-            async move { Ok(text?.contains("begun").then_some(())) }
-        })
-        .await
-        .expect("in time");
+        wait_for_words(&process, 1).await;
         let status = process.terminate(Duration::from_secs(5)).await.expect("it ended");
         assert_eq!(status.code(), Some(7));
         assert_eq!(process.pid(), None);

@@ -103,7 +103,11 @@ async fn check(client: &Client, asked: &Check, numbers: &[String]) -> Result<Vec
 fn refused(number: &str, message: &str) -> CheckResponse {
     CheckResponse {
         phone_number: number.to_owned(),
-        error: Some(ItemError { code: "invalid_number".into(), message: message.into() }),
+        // The router names the field of the request; here it is clear which number is meant.
+        error: Some(ItemError {
+            code: "invalid_number".into(),
+            message: message.strip_prefix("phone_number: ").unwrap_or(message).into(),
+        }),
         ..CheckResponse::default()
     }
 }

@@ -49,7 +49,7 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
     let http = listen::bind(Setting("http_listen"), &flags.http_listen)?;
     let telemetry = telemetry::start(telemetry::Options {
         format: flags.log_format,
-        filter: "warn",
+        filter: telemetry::DEV,
         otlp_endpoint: flags.otlp_endpoint,
         service: "dnc-dev",
         instance: grpc.address.to_string(),

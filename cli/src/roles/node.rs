@@ -71,7 +71,7 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
     advertise(&mut options.advertise_raft, &raft, Setting("advertise_raft"))?;
     let telemetry = telemetry::start(telemetry::Options {
         format: process.log_format,
-        filter: "info",
+        filter: telemetry::SERVER,
         otlp_endpoint: process.otlp_endpoint,
         service: "dnc-node",
         instance: options.advertise.clone(),

@@ -56,7 +56,7 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
     let http = listen::bind(Setting("http_listen"), &process.http_listen)?;
     let telemetry = telemetry::start(telemetry::Options {
         format: process.log_format,
-        filter: "info",
+        filter: telemetry::SERVER,
         otlp_endpoint: process.otlp_endpoint,
         service: "dnc-router",
         instance: grpc.address.to_string(),

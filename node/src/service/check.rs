@@ -29,6 +29,14 @@ impl Service {
         }
         metrics::counter!("dnc_node_checks_total").increment(1);
         metrics::counter!("dnc_node_numbers_total").increment(total as u64);
+        tracing::debug!(
+            request_id = request.request_id,
+            node = self.identity.node,
+            shards = request.questions.len(),
+            numbers = total,
+            view = request.view,
+            "check"
+        );
         let view = self.cache.view(request.view);
         let mut answers = Vec::with_capacity(request.questions.len());
         for question in request.questions {

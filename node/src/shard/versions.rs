@@ -66,6 +66,8 @@ struct Inner {
     staging: HashMap<Key, BTreeMap<BlockId, Block>>,
     resident: HashMap<Key, Arc<Resident>>,
     wanted: Wanted,
+    /// Whether something that is wanted could not be read back: the next wish is tried even if it is the same.
+    lacking: bool,
     /// The residents of views that were asked for lately, by the view's revision.
     prepared: Vec<(u64, Prepared)>,
 }
@@ -191,12 +193,13 @@ impl Versions {
     pub fn want(&self, state: Option<&Keyspace>, wanted: Wanted) -> Result<(), ShardError> {
         {
             let mut inner = self.inner.write();
-            if inner.wanted == wanted {
+            if inner.wanted == wanted && !inner.lacking {
                 return Ok(());
             }
             inner.resident.retain(|key, _| wanted.includes(key));
             inner.prepared.clear();
             inner.wanted = wanted.clone();
+            inner.lacking = state.is_some();
         }
         let Some(state) = state else {
             return Ok(());
@@ -210,6 +213,7 @@ impl Versions {
                 self.inner.write().resident.entry(key).or_insert(resident);
             }
         }
+        self.inner.write().lacking = false;
         Ok(())
     }
 

@@ -35,12 +35,7 @@ pub struct Answer {
 
 impl Answer {
     /// The answer that a judgement makes.
-    pub fn new(
-        number: PhoneNumber,
-        judgement: Judgement,
-        revision: u64,
-        checked_at: Timestamp,
-    ) -> Self {
+    pub fn new(number: PhoneNumber, judgement: Judgement, revision: u64, checked_at: Timestamp) -> Self {
         Self {
             number,
             verdict: judgement.verdict,
@@ -89,10 +84,7 @@ impl Answer {
         v1::CheckResponse {
             phone_number: self.number.to_string(),
             verdict: verdict(self.verdict).into(),
-            unknown_cause: self
-                .cause()
-                .map_or(v1::UnknownCause::Unspecified, cause)
-                .into(),
+            unknown_cause: self.cause().map_or(v1::UnknownCause::Unspecified, cause).into(),
             may_call: self.may_call(),
             reasons: self.reasons.iter().map(|r| reason(*r).into()).collect(),
             evidence: self.evidence,
@@ -124,10 +116,7 @@ pub fn malformed(
 
 /// What is wrong with a text that is not a number. Never repeats it.
 pub fn invalid_number(error: NumberError) -> v1::ItemError {
-    v1::ItemError {
-        code: "invalid_number".into(),
-        message: format!("not a phone number: {error}"),
-    }
+    v1::ItemError { code: "invalid_number".into(), message: format!("not a phone number: {error}") }
 }
 
 /// As much of a text that is no number as goes back to whoever sent it.
@@ -137,10 +126,7 @@ pub fn echo(text: &str) -> String {
 
 /// A moment as gRPC sends it.
 pub fn moment(at: Timestamp) -> prost_types::Timestamp {
-    prost_types::Timestamp {
-        seconds: at.as_second(),
-        nanos: at.subsec_nanosecond(),
-    }
+    prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
 }
 
 fn evidence(evidence: Evidence) -> v1::Evidence {
@@ -155,9 +141,7 @@ fn evidence(evidence: Evidence) -> v1::Evidence {
         list_date,
         file,
         file_sha256,
-        suppression_id: evidence
-            .suppression
-            .map_or_else(String::new, |id| id.to_string()),
+        suppression_id: evidence.suppression.map_or_else(String::new, |id| id.to_string()),
     }
 }
 
@@ -289,12 +273,7 @@ impl<'a> Shown<'a> {
     }
 
     /// A place in a bulk whose text is not a number.
-    pub fn malformed(
-        text: &str,
-        error: NumberError,
-        revision: u64,
-        checked_at: Timestamp,
-    ) -> Shown<'static> {
+    pub fn malformed(text: &str, error: NumberError, revision: u64, checked_at: Timestamp) -> Shown<'static> {
         Shown {
             phone_number: echo(text),
             verdict: None,

@@ -33,20 +33,10 @@ pub struct Caller {
 
 impl Caller {
     /// A caller whose ids are short enough.
-    pub fn new(
-        api: Api,
-        request_id: String,
-        call_id: String,
-        checked_by: String,
-    ) -> Result<Self, Invalid> {
+    pub fn new(api: Api, request_id: String, call_id: String, checked_by: String) -> Result<Self, Invalid> {
         Invalid::limit("call_id", &call_id, MAX_ID_BYTES)?;
         Invalid::limit("checked_by", &checked_by, MAX_ID_BYTES)?;
-        Ok(Self {
-            api,
-            request_id,
-            call_id,
-            checked_by,
-        })
+        Ok(Self { api, request_id, call_id, checked_by })
     }
 
     /// The span in which their request is answered.
@@ -137,14 +127,8 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(time_for(None, second), second);
         assert_eq!(time_for(Some(Duration::from_secs(9)), second), second);
-        assert_eq!(
-            time_for(Some(Duration::from_millis(300)), second),
-            Duration::from_millis(280)
-        );
-        assert_eq!(
-            time_for(Some(Duration::from_millis(10)), second),
-            Duration::from_millis(9)
-        );
+        assert_eq!(time_for(Some(Duration::from_millis(300)), second), Duration::from_millis(280));
+        assert_eq!(time_for(Some(Duration::from_millis(10)), second), Duration::from_millis(9));
         assert_eq!(time_for(Some(Duration::ZERO), second), Duration::ZERO);
     }
 

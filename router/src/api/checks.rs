@@ -50,11 +50,7 @@ impl<C: Cluster> Checks<C> {
     /// Judges one number.
     pub async fn one(&self, caller: &Caller, number: PhoneNumber, deadline: Instant) -> Answer {
         let mut judged = self.many(caller, vec![Ok(number)], deadline, "one").await;
-        judged
-            .items
-            .pop()
-            .and_then(Result::ok)
-            .expect("one number gives one answer")
+        judged.items.pop().and_then(Result::ok).expect("one number gives one answer")
     }
 
     /// Judges numbers by one view. A number that is asked about twice is judged once.
@@ -73,11 +69,7 @@ impl<C: Cluster> Checks<C> {
         let (view, judgements) = if distinct.is_empty() {
             (Arc::clone(&self.cluster.known().view), Vec::new())
         } else {
-            let checked = self
-                .cluster
-                .check(&distinct, &caller.request_id, deadline)
-                .instrument(span.clone())
-                .await;
+            let checked = self.cluster.check(&distinct, &caller.request_id, deadline).instrument(span.clone()).await;
             (checked.view, checked.judgements)
         };
         let checked_at = now();
@@ -97,11 +89,7 @@ impl<C: Cluster> Checks<C> {
         }
         tally.count(caller.api, started.elapsed());
         span.in_scope(|| self.log(&items));
-        Judged {
-            revision: view.revision,
-            checked_at,
-            items,
-        }
+        Judged { revision: view.revision, checked_at, items }
     }
 
     /// Says what was asked and answered, for whoever turns the level up; numbers only by their HMAC.
@@ -159,11 +147,8 @@ mod tests {
         let checks = Checks::new(fake.clone(), Duration::from_secs(1));
         let numbers = vec![Ok(b), Ok(a), Err(NumberError::Empty), Ok(b), Ok(a)];
         let judged = checks.many(&caller(), numbers, soon(), "bulk").await;
-        let verdicts: Vec<_> = judged
-            .items
-            .iter()
-            .map(|item| item.as_ref().map(|a| (a.number, a.verdict)).map_err(|e| *e))
-            .collect();
+        let verdicts: Vec<_> =
+            judged.items.iter().map(|item| item.as_ref().map(|a| (a.number, a.verdict)).map_err(|e| *e)).collect();
         assert_eq!(
             verdicts,
             [
@@ -191,9 +176,7 @@ mod tests {
     async fn without_a_valid_number_nobody_is_asked() {
         let fake = Fake::founded();
         let checks = Checks::new(fake.clone(), Duration::from_secs(1));
-        let judged = checks
-            .many(&caller(), vec![Err(NumberError::Letter)], soon(), "bulk")
-            .await;
+        let judged = checks.many(&caller(), vec![Err(NumberError::Letter)], soon(), "bulk").await;
         assert_eq!(judged.items.len(), 1);
         assert_eq!(judged.revision, fake.known().view.revision);
         assert!(fake.asked().is_empty());

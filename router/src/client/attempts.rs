@@ -63,10 +63,7 @@ pub fn is_retryable(status: &Status) -> bool {
 impl Attempts {
     /// Tries these; there is one at least.
     pub fn new(routers: Arc<[Channel]>) -> Self {
-        Self {
-            routers,
-            current: Arc::new(AtomicUsize::new(0)),
-        }
+        Self { routers, current: Arc::new(AtomicUsize::new(0)) }
     }
 
     /// Calls one router after the other by the policy. `call` is given a connection and the time that it has.
@@ -77,18 +74,22 @@ impl Attempts {
     ) -> Result<T, Status> {
         let count = self.routers.len();
         let first = self.current.load(Ordering::Relaxed);
-        retry(policy, |attempt| {
-            let at = (first + attempt) % count;
-            let channel = self.routers[at].clone();
-            let call = &call;
-            async move |limit: Duration| {
-                let tried = call(channel, limit).await;
-                if tried.as_ref().is_ok_and(|tried| tried.missing == 0) {
-                    self.current.store(at, Ordering::Relaxed);
+        retry(
+            policy,
+            |attempt| {
+                let at = (first + attempt) % count;
+                let channel = self.routers[at].clone();
+                let call = &call;
+                async move |limit: Duration| {
+                    let tried = call(channel, limit).await;
+                    if tried.as_ref().is_ok_and(|tried| tried.missing == 0) {
+                        self.current.store(at, Ordering::Relaxed);
+                    }
+                    tried
                 }
-                tried
-            }
-        }, count)
+            },
+            count,
+        )
         .await
     }
 
@@ -171,9 +172,7 @@ mod tests {
     };
 
     /// Runs a script: what each attempt does, the last again and again. Gives the outcome and how many attempts there were.
-    async fn run(
-        script: &[Result<Tried<&'static str>, Status>],
-    ) -> (Result<&'static str, Status>, usize) {
+    async fn run(script: &[Result<Tried<&'static str>, Status>]) -> (Result<&'static str, Status>, usize) {
         let attempts = RefCell::new(0);
         let outcome = retry(
             POLICY,

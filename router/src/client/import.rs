@@ -88,9 +88,7 @@ async fn send(
         return Ok(());
     }
     for path in files {
-        let name = path
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         if !put(Part::File(v1::ImportFile { name })).await {
             return Ok(());
         }
@@ -111,8 +109,5 @@ async fn send(
 }
 
 fn unreadable(path: &Path, source: io::Error) -> Error {
-    Error::File {
-        file: path.display().to_string(),
-        source,
-    }
+    Error::File { file: path.display().to_string(), source }
 }

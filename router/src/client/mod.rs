@@ -46,11 +46,8 @@ const CHECKS: Policy = Policy {
     pause: Duration::from_millis(5),
 };
 /// Opt-outs and registries.
-const WRITES: Policy = Policy {
-    attempt: Duration::from_secs(6),
-    total: Duration::from_secs(10),
-    pause: Duration::from_millis(50),
-};
+const WRITES: Policy =
+    Policy { attempt: Duration::from_secs(6), total: Duration::from_secs(10), pause: Duration::from_millis(50) };
 
 /// Speaks to one or several routers. Clones share connections, which open at first use.
 #[derive(Clone)]
@@ -119,16 +116,11 @@ fn describe(status: &Status) -> String {
 impl Client {
     /// A client of these routers, each `http://host:port`. The first is tried first.
     pub fn new<A: AsRef<str>>(routers: impl IntoIterator<Item = A>) -> Result<Self, Error> {
-        let channels = routers
-            .into_iter()
-            .map(|address| connect(address.as_ref()))
-            .collect::<Result<Vec<_>, _>>()?;
+        let channels = routers.into_iter().map(|address| connect(address.as_ref())).collect::<Result<Vec<_>, _>>()?;
         if channels.is_empty() {
             return Err(Error::NoRouter);
         }
-        Ok(Self {
-            routers: Attempts::new(Arc::from(channels)),
-        })
+        Ok(Self { routers: Attempts::new(Arc::from(channels)) })
     }
 
     /// May this number be called?
@@ -144,10 +136,7 @@ impl Client {
     }
 
     /// May these numbers be called?
-    pub async fn bulk_check(
-        &self,
-        request: v1::BulkCheckRequest,
-    ) -> Result<v1::BulkCheckResponse, Error> {
+    pub async fn bulk_check(&self, request: v1::BulkCheckRequest) -> Result<v1::BulkCheckResponse, Error> {
         let call = async |channel, limit| {
             let mut request = Request::new(request.clone());
             request.set_timeout(limit);
@@ -202,10 +191,7 @@ impl Client {
     }
 
     /// Makes a registry, or finds the same one.
-    pub async fn create_registry(
-        &self,
-        request: v1::CreateRegistryRequest,
-    ) -> Result<v1::Registry, Error> {
+    pub async fn create_registry(&self, request: v1::CreateRegistryRequest) -> Result<v1::Registry, Error> {
         let call = async |channel, limit| {
             let mut request = Request::new(request.clone());
             request.set_timeout(limit);
@@ -275,10 +261,7 @@ fn name(request_id: &mut String) -> String {
 /// A write that failed for good was refused; one that ran out of time may have been done.
 fn unconfirmed(status: Status, request_id: String) -> Error {
     if attempts::is_retryable(&status) {
-        Error::Unknown {
-            request_id,
-            status: Box::new(status),
-        }
+        Error::Unknown { request_id, status: Box::new(status) }
     } else {
         status.into()
     }

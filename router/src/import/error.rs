@@ -140,14 +140,10 @@ impl Failure for Error {
             | Error::NotReceived(_)
             | Error::Silent(_) => Kind::Invalid,
             // Files are kept on this machine while they are read; if that fails it is not the list's fault.
-            Error::List(ListFileError::Read { source, .. }) if source.raw_os_error().is_some() => {
-                Kind::Unavailable
-            }
+            Error::List(ListFileError::Read { source, .. }) if source.raw_os_error().is_some() => Kind::Unavailable,
             Error::List(_) => Kind::Invalid,
             Error::UnknownRegistry | Error::Refused(Refusal::UnknownRegistry) => Kind::NotFound,
-            Error::Refused(Refusal::Superseded | Refusal::IsDiscarded) | Error::CallerLeft => {
-                Kind::Aborted
-            }
+            Error::Refused(Refusal::Superseded | Refusal::IsDiscarded) | Error::CallerLeft => Kind::Aborted,
             Error::LiveRegistry(_) | Error::DoesNotFit(_) | Error::Refused(_) => Kind::Precondition,
             Error::TooMany { .. } => Kind::Exhausted,
             Error::NotReady

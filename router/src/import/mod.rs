@@ -69,20 +69,15 @@ impl<C: Cluster> Imports<C> {
     /// Imports into this cluster, until `stop`: then they give up.
     pub fn new(cluster: C, options: Arc<Options>, stop: CancellationToken) -> Self {
         let slots = Arc::new(Semaphore::new(options.import.max_at_once));
-        Self {
-            cluster,
-            options,
-            slots,
-            stop,
-        }
+        Self { cluster, options, slots, stop }
     }
 
     /// Takes a place, if one is free.
     pub fn slot(&self) -> Result<Slot, Error> {
         let permit = Arc::clone(&self.slots).try_acquire_owned();
-        permit.map(|permit| Slot { _permit: permit }).map_err(|_| Error::TooMany {
-            max: self.options.import.max_at_once,
-        })
+        permit
+            .map(|permit| Slot { _permit: permit })
+            .map_err(|_| Error::TooMany { max: self.options.import.max_at_once })
     }
 
     /// Waits, once they have been stopped, until all imports have given up, or the deadline.
@@ -131,9 +126,7 @@ impl<C: Cluster> Imports<C> {
     ) -> Result<v1::ImportResult, Error> {
         let limit = Duration::from_secs(self.options.import.limit_s);
         let prepared = self.prepare(parts, progress).boxed();
-        let (registry, lists, scope) = self
-            .unless_stopped(progress, started + limit, prepared)
-            .await?;
+        let (registry, lists, scope) = self.unless_stopped(progress, started + limit, prepared).await?;
         let loading = Loading::begin(&self.cluster, &registry, &self.options.import).await?;
         let staged = self.stage(&loading, &lists, &scope, progress).boxed();
         let staged = match self.unless_stopped(progress, started + limit, staged).await {
@@ -175,13 +168,11 @@ impl<C: Cluster> Imports<C> {
         let registry = self.registry(&header.registry).await?;
         let wishes = scope::Wishes::of(&header, today())?;
         let files = receiver.files(header.total_bytes, progress).await?;
-        let limits = read::Limits {
-            max_bad_lines: header.max_bad_lines.into(),
-            max_blocks: self.options.import.max_blocks,
-        };
+        let limits =
+            read::Limits { max_bad_lines: header.max_bad_lines.into(), max_blocks: self.options.import.max_blocks };
         let lists = read::read(files, limits, progress).await?;
         let scope = Scope::settle(registry.kind, &wishes, &lists)?;
-        scope.fits(&registry)?;
+        scope.fits(registry.active_version().map(|(_, coverage, _)| coverage))?;
         Ok((registry, lists, scope))
     }
 
@@ -193,14 +184,11 @@ impl<C: Cluster> Imports<C> {
         scope: &Scope,
         progress: &Progress,
     ) -> Result<Staged, Error> {
+        // Another import may have changed what is active while the files were read.
+        scope.fits(loading.parent_coverage.as_ref())?;
         let shards = self.cluster.known().catalog.shard_map.shards();
         let plan = Plan::new(&scope.ranges(), &lists.blocks, shards)?;
-        let stage = stage::Stage {
-            cluster: &self.cluster,
-            loading,
-            options: &self.options.import,
-            progress,
-        };
+        let stage = stage::Stage { cluster: &self.cluster, loading, options: &self.options.import, progress };
         let changed = stage.write(&plan).await?;
         let seals = stage.seal(shards).await?;
         let limit = Duration::from_secs(self.options.import.verify_s);
@@ -209,12 +197,7 @@ impl<C: Cluster> Imports<C> {
     }
 
     async fn registry(&self, name: &str) -> Result<Registry, Error> {
-        let found = self
-            .cluster
-            .wait_for(REGISTRY_WAIT, |c| {
-                can_answer(c) && c.registry_named(name).is_some()
-            })
-            .await;
+        let found = self.cluster.wait_for(REGISTRY_WAIT, |c| can_answer(c) && c.registry_named(name).is_some()).await;
         let known = found.unwrap_or_else(|_| self.cluster.known());
         if !can_answer(&known.catalog) {
             return Err(Error::NotReady);

@@ -29,14 +29,8 @@ pub struct Plan {
 
 impl Plan {
     /// Cuts `blocks`, ascending, into runs that cover `ranges`, ascending and apart.
-    pub fn new(
-        ranges: &[RangeInclusive<u64>],
-        blocks: &[(BlockId, Block)],
-        shards: u32,
-    ) -> Result<Self, Error> {
-        let mut plan = Self {
-            shards: vec![Vec::new(); shards as usize],
-        };
+    pub fn new(ranges: &[RangeInclusive<u64>], blocks: &[(BlockId, Block)], shards: u32) -> Result<Self, Error> {
+        let mut plan = Self { shards: vec![Vec::new(); shards as usize] };
         let mut outside = BTreeSet::new();
         let mut rest = blocks;
         for range in ranges {
@@ -49,11 +43,7 @@ impl Plan {
             rest = after;
         }
         outside.extend(rest.iter().filter_map(|(id, _)| id.area()));
-        if outside.is_empty() {
-            Ok(plan)
-        } else {
-            Err(Error::Coverage(describe(&outside)))
-        }
+        if outside.is_empty() { Ok(plan) } else { Err(Error::Coverage(describe(&outside))) }
     }
 
     /// Adds the runs that cover one range in every shard.
@@ -100,19 +90,11 @@ struct Cut {
 
 impl Cut {
     fn at(first: u64) -> Self {
-        Self {
-            first,
-            blocks: Vec::new(),
-            bytes: 0,
-        }
+        Self { first, blocks: Vec::new(), bytes: 0 }
     }
 
     fn until(self, last: u64) -> Run {
-        Run {
-            first: BlockId(self.first),
-            last: BlockId(last),
-            blocks: self.blocks,
-        }
+        Run { first: BlockId(self.first), last: BlockId(last), blocks: self.blocks }
     }
 }
 
@@ -123,10 +105,7 @@ fn describe(outside: &BTreeSet<Area>) -> String {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!(
-        "the files hold numbers outside of what they are said to cover: in area {}{more}",
-        named.join(", ")
-    )
+    format!("the files hold numbers outside of what they are said to cover: in area {}{more}", named.join(", "))
 }
 
 #[cfg(test)]
@@ -148,10 +127,8 @@ mod tests {
     }
 
     fn areas(codes: &[&str]) -> Vec<RangeInclusive<u64>> {
-        let mut ranges: Vec<_> = codes
-            .iter()
-            .flat_map(|code| code.parse::<Area>().expect("an area").block_ranges())
-            .collect();
+        let mut ranges: Vec<_> =
+            codes.iter().flat_map(|code| code.parse::<Area>().expect("an area").block_ranges()).collect();
         ranges.sort_by_key(|range| *range.start());
         ranges
     }
@@ -169,11 +146,8 @@ mod tests {
 
     #[test]
     fn numbers_outside_of_what_is_covered_are_refused_by_area() {
-        let blocks = vec![
-            (BlockId(1_201_555), block(1)),
-            (BlockId(1_202_555), block(1)),
-            (BlockId(1_900_555), block(1)),
-        ];
+        let blocks =
+            vec![(BlockId(1_201_555), block(1)), (BlockId(1_202_555), block(1)), (BlockId(1_900_555), block(1))];
         let refused = Plan::new(&areas(&["201", "818"]), &blocks, 4);
         let Err(Error::Coverage(why)) = refused else {
             panic!("refused: {refused:?}");
@@ -184,9 +158,7 @@ mod tests {
 
     #[test]
     fn a_full_area_is_cut_into_several_runs() {
-        let blocks: Vec<_> = (1_201_000..1_202_000)
-            .map(|id| (BlockId(id), block(700)))
-            .collect();
+        let blocks: Vec<_> = (1_201_000..1_202_000).map(|id| (BlockId(id), block(700))).collect();
         let plan = Plan::new(&areas(&["201"]), &blocks, 1).expect("plans");
         assert!(plan.runs() > 3);
         for shard in plan.shards() {

@@ -37,30 +37,14 @@ struct Now {
 impl Progress {
     /// Tells it here.
     pub fn new(sender: mpsc::Sender<Result<v1::ImportEvent, Status>>) -> Self {
-        let now = Now {
-            phase: v1::ImportPhase::Unspecified,
-            done: 0,
-            total: 0,
-            told: Instant::now(),
-        };
-        Self {
-            inner: Arc::new(Inner {
-                sender,
-                numbers: AtomicU64::new(0),
-                now: Mutex::new(now),
-            }),
-        }
+        let now = Now { phase: v1::ImportPhase::Unspecified, done: 0, total: 0, told: Instant::now() };
+        Self { inner: Arc::new(Inner { sender, numbers: AtomicU64::new(0), now: Mutex::new(now) }) }
     }
 
     /// A phase begins, of this size; 0 if it is not known.
     pub fn phase(&self, phase: v1::ImportPhase, total: u64) {
         let mut now = self.inner.now.lock();
-        *now = Now {
-            phase,
-            done: 0,
-            total,
-            told: Instant::now(),
-        };
+        *now = Now { phase, done: 0, total, told: Instant::now() };
         self.tell(&now);
     }
 
@@ -103,14 +87,11 @@ impl Progress {
 
     /// A caller that does not keep up misses events, and nothing else.
     fn tell(&self, now: &Now) {
-        let progress = v1::ImportProgress {
-            phase: now.phase.into(),
-            done: now.done,
-            total: now.total,
-            numbers: self.numbers(),
-        };
-        let _ = self.inner.sender.try_send(Ok(v1::ImportEvent {
-            event: Some(v1::import_event::Event::Progress(progress)),
-        }));
+        let progress =
+            v1::ImportProgress { phase: now.phase.into(), done: now.done, total: now.total, numbers: self.numbers() };
+        let _ = self
+            .inner
+            .sender
+            .try_send(Ok(v1::ImportEvent { event: Some(v1::import_event::Event::Progress(progress)) }));
     }
 }

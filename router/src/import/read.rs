@@ -59,15 +59,8 @@ impl Drop for StopOnDrop {
 }
 
 /// Reads all files. Any error means that nothing of them counts.
-pub async fn read(
-    files: Vec<Received>,
-    limits: Limits,
-    progress: &Progress,
-) -> Result<Lists, Error> {
-    progress.phase(
-        v1::ImportPhase::Reading,
-        files.iter().map(|file| file.bytes).sum(),
-    );
+pub async fn read(files: Vec<Received>, limits: Limits, progress: &Progress) -> Result<Lists, Error> {
+    progress.phase(v1::ImportPhase::Reading, files.iter().map(|file| file.bytes).sum());
     let progress = progress.clone();
     let stop = Arc::new(AtomicBool::new(false));
     let _stop_on_drop = StopOnDrop(Arc::clone(&stop));
@@ -76,12 +69,7 @@ pub async fn read(
         .map_err(|_| Error::Unexpected)?
 }
 
-fn read_all(
-    files: Vec<Received>,
-    limits: Limits,
-    progress: &Progress,
-    stop: &AtomicBool,
-) -> Result<Lists, Error> {
+fn read_all(files: Vec<Received>, limits: Limits, progress: &Progress, stop: &AtomicBool) -> Result<Lists, Error> {
     let mut blocks = BlockSetBuilder::with_limit(limits.max_blocks);
     let mut lists = Lists {
         files: Vec::with_capacity(files.len()),
@@ -110,8 +98,7 @@ fn read_all(
         };
         let mut advance = |position: u64| progress.done(before + position);
         let summary =
-            listfile::read(&file.name, &mut file.file, &options, &mut sink, &mut advance)
-                .map_err(sort_out)?;
+            listfile::read(&file.name, &mut file.file, &options, &mut sink, &mut advance).map_err(sort_out)?;
         before += file.bytes;
         lists.processed += summary.numbers;
         lists.failed += summary.bad_count;
@@ -122,11 +109,7 @@ fn read_all(
             line: bad.line,
             error: bad.why.to_string(),
         }));
-        lists.files.push(ReadFile {
-            name: file.name,
-            sha256: file.sha256,
-            lists: summary.files,
-        });
+        lists.files.push(ReadFile { name: file.name, sha256: file.sha256, lists: summary.files });
     }
     progress.read(lists.processed);
     progress.done(before);

@@ -30,17 +30,10 @@ enum Standing {
 }
 
 /// Waits until all live voters of every shard, a majority at least, have the version, as it was sealed.
-pub async fn wait<C: Cluster>(
-    cluster: &C,
-    loading: &Loading,
-    seals: &[Seal],
-    deadline: Instant,
-) -> Result<(), Error> {
+pub async fn wait<C: Cluster>(cluster: &C, loading: &Loading, seals: &[Seal], deadline: Instant) -> Result<(), Error> {
     loop {
         let round = deadline.min(Instant::now() + ROUND);
-        let statuses = cluster
-            .version_status(loading.registry, loading.version, round)
-            .await;
+        let statuses = cluster.version_status(loading.registry, loading.version, round).await;
         let map = &cluster.known().catalog.shard_map;
         match standing(map, seals, &statuses) {
             Standing::Ready => return Ok(()),
@@ -58,10 +51,8 @@ pub async fn wait<C: Cluster>(
 }
 
 fn standing(map: &ShardMap, seals: &[Seal], statuses: &[NodeVersionStatus]) -> Standing {
-    let live: BTreeMap<NodeId, _> = statuses
-        .iter()
-        .filter_map(|status| Some((status.node, status.result.as_ref().ok()?)))
-        .collect();
+    let live: BTreeMap<NodeId, _> =
+        statuses.iter().filter_map(|status| Some((status.node, status.result.as_ref().ok()?))).collect();
     let mut waiting = None;
     for (shard, seal) in (0..map.shards()).map(ShardId).zip(seals) {
         let voters = map.replicas(shard);
@@ -78,9 +69,7 @@ fn standing(map: &ShardMap, seals: &[Seal], statuses: &[NodeVersionStatus]) -> S
                 }
                 Some(_) => {}
                 None => {
-                    waiting.get_or_insert_with(|| {
-                        format!("shard {shard} is not ready on node {node}")
-                    });
+                    waiting.get_or_insert_with(|| format!("shard {shard} is not ready on node {node}"));
                 }
             }
         }
@@ -100,44 +89,22 @@ mod tests {
 
     use super::*;
 
-    const SEALS: [Seal; 2] = [
-        Seal {
-            checksum: 7,
-            numbers: 70,
-        },
-        Seal {
-            checksum: 8,
-            numbers: 80,
-        },
-    ];
+    const SEALS: [Seal; 2] = [Seal { checksum: 7, numbers: 70 }, Seal { checksum: 8, numbers: 80 }];
 
     fn map() -> ShardMap {
-        ShardMap {
-            replicas: vec![vec![1, 2, 3], vec![1, 2, 3]],
-        }
+        ShardMap { replicas: vec![vec![1, 2, 3], vec![1, 2, 3]] }
     }
 
     fn version(shard: u32, ready: bool) -> ShardVersion {
-        ShardVersion {
-            shard,
-            ready,
-            checksum: SEALS[shard as usize].checksum,
-            numbers: SEALS[shard as usize].numbers,
-        }
+        ShardVersion { shard, ready, checksum: SEALS[shard as usize].checksum, numbers: SEALS[shard as usize].numbers }
     }
 
     fn node(node: NodeId, ready: [bool; 2]) -> NodeVersionStatus {
-        NodeVersionStatus {
-            node,
-            result: Ok(vec![version(0, ready[0]), version(1, ready[1])]),
-        }
+        NodeVersionStatus { node, result: Ok(vec![version(0, ready[0]), version(1, ready[1])]) }
     }
 
     fn dead(node: NodeId) -> NodeVersionStatus {
-        NodeVersionStatus {
-            node,
-            result: Err("no answer".into()),
-        }
+        NodeVersionStatus { node, result: Err("no answer".into()) }
     }
 
     #[test]
@@ -172,12 +139,6 @@ mod tests {
         if let Ok(versions) = &mut all[1].result {
             versions[1].checksum = 9;
         }
-        assert_eq!(
-            standing(&map(), &SEALS, &all),
-            Standing::Differs {
-                shard: ShardId(1),
-                node: 2
-            }
-        );
+        assert_eq!(standing(&map(), &SEALS, &all), Standing::Differs { shard: ShardId(1), node: 2 });
     }
 }

@@ -74,11 +74,7 @@ impl<S: Stream<Item = Result<v1::ImportRequest, Status>> + Unpin> Receiver<S> {
     }
 
     /// All files that follow; `total_bytes` is how many they have together, 0 if the caller did not know.
-    pub async fn files(
-        &mut self,
-        total_bytes: u64,
-        progress: &Progress,
-    ) -> Result<Vec<Received>, Error> {
+    pub async fn files(&mut self, total_bytes: u64, progress: &Progress) -> Result<Vec<Received>, Error> {
         progress.phase(v1::ImportPhase::Receiving, total_bytes);
         let mut received = Vec::new();
         let mut current: Option<Spool> = None;
@@ -123,9 +119,7 @@ impl<S: Stream<Item = Result<v1::ImportRequest, Status>> + Unpin> Receiver<S> {
         }
         if total_bytes > 0 && bytes != total_bytes {
             // A list that is cut off would make numbers clear that it lists.
-            return Err(Error::NotReceived(format!(
-                "{bytes} bytes came, and the header says {total_bytes}"
-            )));
+            return Err(Error::NotReceived(format!("{bytes} bytes came, and the header says {total_bytes}")));
         }
         if received.is_empty() {
             return Err(Error::Protocol("an import has at least one file"));
@@ -162,12 +156,7 @@ fn check_name(name: &str) -> Result<(), Invalid> {
 
 impl Spool {
     fn create(name: String, folder: &PathBuf) -> Result<Self, Error> {
-        Ok(Self {
-            name,
-            file: tempfile::tempfile_in(folder)?,
-            bytes: 0,
-            hash: Sha256::new(),
-        })
+        Ok(Self { name, file: tempfile::tempfile_in(folder)?, bytes: 0, hash: Sha256::new() })
     }
 
     fn write(mut self, chunk: &[u8]) -> Result<Self, Error> {
@@ -179,11 +168,6 @@ impl Spool {
 
     fn finish(mut self) -> Result<Received, Error> {
         self.file.seek(SeekFrom::Start(0))?;
-        Ok(Received {
-            name: self.name,
-            file: self.file,
-            bytes: self.bytes,
-            sha256: self.hash.finalize().into(),
-        })
+        Ok(Received { name: self.name, file: self.file, bytes: self.bytes, sha256: self.hash.finalize().into() })
     }
 }

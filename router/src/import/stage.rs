@@ -54,9 +54,7 @@ impl Staged {
         Self {
             changed,
             numbers: seals.iter().map(|seal| seal.numbers).sum(),
-            checksum: seals
-                .iter()
-                .fold(0, |sum, seal| sum.wrapping_add(seal.checksum)),
+            checksum: seals.iter().fold(0, |sum, seal| sum.wrapping_add(seal.checksum)),
         }
     }
 }
@@ -66,8 +64,7 @@ impl Staged {
 impl<C: Cluster> Stage<'_, C> {
     /// Writes all runs.
     pub async fn write(&self, plan: &Plan) -> Result<Changed, Error> {
-        self.progress
-            .phase(ImportPhase::Staging, plan.runs() as u64);
+        self.progress.phase(ImportPhase::Staging, plan.runs() as u64);
         let mut changed = Changed::default();
         let mut shards = futures::stream::iter(plan.shards())
             .map(|shard| self.write_shard(shard, plan.of(shard)).boxed())

@@ -22,11 +22,7 @@ fn imports(fake: &Fake) -> Imports<Fake> {
 }
 
 fn header() -> v1::ImportHeader {
-    v1::ImportHeader {
-        registry: "federal".into(),
-        list_date: yesterday(),
-        ..v1::ImportHeader::default()
-    }
+    v1::ImportHeader { registry: "federal".into(), list_date: yesterday(), ..v1::ImportHeader::default() }
 }
 
 /// Lists of the tests stay fresh however late they run.
@@ -34,15 +30,10 @@ fn yesterday() -> String {
     today().yesterday().expect("there is one").to_string()
 }
 
-fn parts(
-    header: v1::ImportHeader,
-    files: &[(&str, &str)],
-) -> Vec<Result<v1::ImportRequest, Status>> {
+fn parts(header: v1::ImportHeader, files: &[(&str, &str)]) -> Vec<Result<v1::ImportRequest, Status>> {
     let mut parts = vec![Part::Header(header)];
     for (name, content) in files {
-        parts.push(Part::File(v1::ImportFile {
-            name: (*name).into(),
-        }));
+        parts.push(Part::File(v1::ImportFile { name: (*name).into() }));
         // Small pieces: lines are cut in the middle.
         for piece in content.as_bytes().chunks(7) {
             parts.push(Part::Chunk(piece.to_vec().into()));
@@ -70,11 +61,7 @@ async fn run_parts(
     (outcome, told)
 }
 
-async fn run(
-    fake: &Fake,
-    header: v1::ImportHeader,
-    files: &[(&str, &str)],
-) -> Result<v1::ImportResult, Error> {
+async fn run(fake: &Fake, header: v1::ImportHeader, files: &[(&str, &str)]) -> Result<v1::ImportResult, Error> {
     run_parts(&imports(fake), parts(header, files)).await.0
 }
 
@@ -90,32 +77,24 @@ fn nothing_changed(fake: &Fake) -> bool {
     registry.active.is_none()
         && registry.versions.values().all(|version| {
             version.state == VersionState::Discarded
-                && fake.dropped().iter().filter(|(_, id)| *id == version.id).count()
-                    >= SHARDS as usize
+                && fake.dropped().iter().filter(|(_, id)| *id == version.id).count() >= SHARDS as usize
         })
 }
 
 #[tokio::test]
 async fn a_list_becomes_the_active_version_and_the_next_one_replaces_its_areas() {
     let fake = Fake::founded();
-    let first = run(&fake, header(), &[(FILE, "201,5550100\n201,5550101\n201,0000201\n")])
-        .await
-        .expect("imported");
+    let first = run(&fake, header(), &[(FILE, "201,5550100\n201,5550101\n201,0000201\n")]).await.expect("imported");
     assert_eq!((first.processed, first.added, first.numbers), (3, 3, 3));
     assert_eq!(first.files[0].covers, ["201"]);
     assert_eq!(first.files[0].format, "ftc_flat");
     let other = ("2026-11-9_818_x.txt", "818,5550100\n");
     let second = run(&fake, header(), &[other]).await.expect("imported");
     assert_eq!((second.added, second.dropped, second.numbers), (1, 0, 4));
-    let third = run(&fake, header(), &[(FILE, "201,5550101\n201,5550102\n201,5550102\n")])
-        .await
-        .expect("imported");
+    let third = run(&fake, header(), &[(FILE, "201,5550101\n201,5550102\n201,5550102\n")]).await.expect("imported");
     assert_eq!((third.added, third.dropped, third.unchanged), (1, 2, 1));
     assert_eq!((third.processed, third.numbers), (3, 3));
-    assert_eq!(
-        numbers(&fake, "federal"),
-        [12_015_550_101, 12_015_550_102, 18_185_550_100]
-    );
+    assert_eq!(numbers(&fake, "federal"), [12_015_550_101, 12_015_550_102, 18_185_550_100]);
     assert_eq!(fake.barriers().last(), Some(&third.revision));
     let known = fake.known();
     let registry = known.catalog.registry_named("federal").expect("founded");
@@ -126,8 +105,7 @@ async fn a_list_becomes_the_active_version_and_the_next_one_replaces_its_areas()
 #[tokio::test]
 async fn progress_goes_through_all_phases_in_their_order() {
     let fake = Fake::founded();
-    let (outcome, told) =
-        run_parts(&imports(&fake), parts(header(), &[(FILE, "201,5550100\n")])).await;
+    let (outcome, told) = run_parts(&imports(&fake), parts(header(), &[(FILE, "201,5550100\n")])).await;
     outcome.expect("imported");
     let mut phases: Vec<_> = told.iter().map(|now| now.phase()).collect();
     phases.dedup();
@@ -156,10 +134,7 @@ async fn a_bad_line_is_reported_by_its_place_and_never_by_its_content() {
     assert!(text.contains(FILE) && text.contains("line 2"), "{text}");
     assert!(!text.contains("x1999"), "{text}");
     assert!(fake.written().is_empty());
-    let tolerant = v1::ImportHeader {
-        max_bad_lines: 1,
-        ..header()
-    };
+    let tolerant = v1::ImportHeader { max_bad_lines: 1, ..header() };
     let result = run(&fake, tolerant, &[(FILE, content)]).await.expect("put up with");
     assert_eq!((result.numbers, result.failed), (1, 1));
     assert_eq!(result.bad_lines[0].line, 2);
@@ -175,22 +150,15 @@ async fn parts_in_a_wrong_order_or_beyond_a_limit_are_refused_before_anything_is
     let mut no_name = whole();
     no_name.drain(1..2);
     let mut two_headers = whole();
-    two_headers.push(Ok(v1::ImportRequest {
-        part: Some(Part::Header(header())),
-    }));
+    two_headers.push(Ok(v1::ImportRequest { part: Some(Part::Header(header())) }));
     let mut empty_part = whole();
     empty_part.push(Ok(v1::ImportRequest { part: None }));
     let mut broken = whole();
     broken.push(Err(Status::unknown("broken pipe")));
     let mut large_piece = whole();
-    large_piece.push(Ok(v1::ImportRequest {
-        part: Some(Part::Chunk(vec![b'0'; (1 << 20) + 1].into())),
-    }));
+    large_piece.push(Ok(v1::ImportRequest { part: Some(Part::Chunk(vec![b'0'; (1 << 20) + 1].into())) }));
     let long = "201,5550100\n".repeat(10_000);
-    let cut_off = v1::ImportHeader {
-        total_bytes: 1_000,
-        ..header()
-    };
+    let cut_off = v1::ImportHeader { total_bytes: 1_000, ..header() };
     for (what, parts) in [
         ("nothing", Vec::new()),
         ("no header", no_header),
@@ -217,10 +185,7 @@ async fn parts_in_a_wrong_order_or_beyond_a_limit_are_refused_before_anything_is
 #[tokio::test(start_paused = true)]
 async fn only_a_bulk_registry_that_exists_is_loaded_into() {
     let fake = Fake::founded();
-    let into = |registry: &str| v1::ImportHeader {
-        registry: registry.into(),
-        ..header()
-    };
+    let into = |registry: &str| v1::ImportHeader { registry: registry.into(), ..header() };
     let list = [(FILE, "201,5550100\n")];
     let unknown = run(&fake, into("nowhere"), &list).await.expect_err("unknown");
     assert_eq!(unknown.kind(), Kind::NotFound);
@@ -231,13 +196,8 @@ async fn only_a_bulk_registry_that_exists_is_loaded_into() {
 #[tokio::test]
 async fn numbers_outside_of_what_the_operator_covers_are_refused() {
     let fake = Fake::founded();
-    let covers = v1::ImportHeader {
-        covers: vec!["201".into()],
-        ..header()
-    };
-    let error = run(&fake, covers, &[("list.txt", "201,5550100\n202,5550100\n")])
-        .await
-        .expect_err("outside");
+    let covers = v1::ImportHeader { covers: vec!["201".into()], ..header() };
+    let error = run(&fake, covers, &[("list.txt", "201,5550100\n202,5550100\n")]).await.expect_err("outside");
     assert_eq!(error.kind(), Kind::Invalid);
     assert!(error.to_string().contains("area 202"), "{error}");
     assert!(nothing_changed(&fake));
@@ -329,8 +289,7 @@ async fn an_activation_whose_answer_is_lost_is_settled_either_way() {
     assert_eq!(made.barriers(), [result.revision]);
 
     let not_made = Fake::founded();
-    not_made
-        .lose_proposals(|change| matches!(change, Change::Activate { .. }).then_some(Lost::Before));
+    not_made.lose_proposals(|change| matches!(change, Change::Activate { .. }).then_some(Lost::Before));
     let error = run(&not_made, header(), &list).await.expect_err("it was not made");
     assert!(error.to_string().contains("nothing was changed"), "{error}");
     assert!(nothing_changed(&not_made));
@@ -349,9 +308,7 @@ async fn an_activation_whose_answer_is_lost_is_settled_either_way() {
 async fn a_version_that_not_every_shard_was_told_of_is_not_acknowledged() {
     let fake = Fake::founded();
     fake.lose_barriers();
-    let error = run(&fake, header(), &[(FILE, "201,5550100\n")])
-        .await
-        .expect_err("not told");
+    let error = run(&fake, header(), &[(FILE, "201,5550100\n")]).await.expect_err("not told");
     assert!(matches!(error, Error::NotTold { .. }), "{error}");
     assert_eq!(error.kind(), Kind::Unavailable);
 }
@@ -362,11 +319,7 @@ async fn what_a_loader_abandoned_is_given_up_by_the_next() {
     let known = fake.known();
     let registry = known.catalog.registry_named("federal").expect("founded").id;
     for load in 0..8 {
-        let begun = fake.change(Change::BeginVersion {
-            registry,
-            load,
-            now_ms: 1,
-        });
+        let begun = fake.change(Change::BeginVersion { registry, load, now_ms: 1 });
         assert!(matches!(begun, Decision::Version { .. }));
     }
     run(&fake, header(), &[(FILE, "201,5550100\n")]).await.expect("imported");
@@ -377,19 +330,13 @@ async fn what_a_loader_abandoned_is_given_up_by_the_next() {
 async fn a_load_of_everything_replaces_everything_and_not_the_other_way_round() {
     let fake = Fake::founded();
     fake.registry("people", dnc_core::registry::RegistryKind::Litigation);
-    let header = v1::ImportHeader {
-        registry: "people".into(),
-        ..v1::ImportHeader::default()
-    };
+    let header = v1::ImportHeader { registry: "people".into(), ..v1::ImportHeader::default() };
     let first = run(&fake, header.clone(), &[("a.txt", "2015550100\n8185550100\n")]);
     assert_eq!(first.await.expect("imported").numbers, 2);
     let second = run(&fake, header.clone(), &[("a.txt", "8185550101\n")]);
     assert_eq!(second.await.expect("imported").dropped, 2);
     assert_eq!(numbers(&fake, "people"), [18_185_550_101]);
-    let part = v1::ImportHeader {
-        covers: vec!["201".into()],
-        ..header
-    };
+    let part = v1::ImportHeader { covers: vec!["201".into()], ..header };
     let error = run(&fake, part, &[("a.txt", "2015550100\n")]).await.expect_err("a part");
     assert_eq!(error.kind(), Kind::Precondition);
 }

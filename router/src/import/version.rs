@@ -41,40 +41,23 @@ pub struct Loading {
     /// The versions that it is made from, newest first.
     pub ancestry: Vec<VersionId>,
     /// What the version that it is made from covers.
-    parent_coverage: Option<Coverage>,
+    pub parent_coverage: Option<Coverage>,
 }
 
 // === impl Loading ===
 
 impl Loading {
     /// Begins a version of a registry, made from its active one.
-    pub async fn begin<C: Cluster>(
-        cluster: &C,
-        registry: &Registry,
-        options: &ImportOptions,
-    ) -> Result<Self, Error> {
+    pub async fn begin<C: Cluster>(cluster: &C, registry: &Registry, options: &ImportOptions) -> Result<Self, Error> {
         give_up_abandoned(cluster, registry, options).await;
-        let change = Change::BeginVersion {
-            registry: registry.id,
-            load: Uuid::now_v7().as_u128(),
-            now_ms: now_ms(),
-        };
+        let change = Change::BeginVersion { registry: registry.id, load: Uuid::now_v7().as_u128(), now_ms: now_ms() };
         let (version, parent, revision) = match cluster.propose(&change, PROPOSE).await {
-            Ok(Decision::Version {
-                id,
-                parent,
-                revision,
-            }) => (id, parent, revision),
+            Ok(Decision::Version { id, parent, revision }) => (id, parent, revision),
             Ok(Decision::Refused(why)) => return Err(Error::Refused(why)),
             Ok(_) => return Err(Error::Unexpected),
             Err(_) => return Err(Error::NoDecision),
         };
-        let mut loading = Self {
-            registry: registry.id,
-            version,
-            ancestry: Vec::new(),
-            parent_coverage: None,
-        };
+        let mut loading = Self { registry: registry.id, version, ancestry: Vec::new(), parent_coverage: None };
         // What it is made from may have become active a moment ago, and this router must know it to go on.
         let heard = cluster.wait_for(HEAR, |c| c.revision >= revision).await;
         let described = heard.ok().and_then(|known| {
@@ -83,9 +66,7 @@ impl Loading {
                 return Some((Vec::new(), None));
             };
             match &registry.versions.get(&parent)?.state {
-                VersionState::Sealed { coverage, .. } => {
-                    Some((registry.ancestry(parent), Some(coverage.clone())))
-                }
+                VersionState::Sealed { coverage, .. } => Some((registry.ancestry(parent), Some(coverage.clone()))),
                 VersionState::Staging | VersionState::Discarded => None,
             }
         });
@@ -100,12 +81,7 @@ impl Loading {
     }
 
     /// Makes the version the one that answers checks, everywhere. The revision since which it does.
-    pub async fn activate<C: Cluster>(
-        &self,
-        cluster: &C,
-        loaded: Coverage,
-        staged: &Staged,
-    ) -> Result<u64, Error> {
+    pub async fn activate<C: Cluster>(&self, cluster: &C, loaded: Coverage, staged: &Staged) -> Result<u64, Error> {
         let change = Change::Activate {
             registry: self.registry,
             version: self.version,
@@ -153,9 +129,10 @@ impl Loading {
             Ok(Decision::Refused(Refusal::IsActive)) => {
                 let heard = cluster
                     .wait_for(HEAR, |catalog| {
-                        catalog.registries.get(&self.registry).is_some_and(|r| {
-                            r.active.is_some_and(|active| r.ancestry(active).contains(&self.version))
-                        })
+                        catalog
+                            .registries
+                            .get(&self.registry)
+                            .is_some_and(|r| r.active.is_some_and(|active| r.ancestry(active).contains(&self.version)))
                     })
                     .await;
                 match heard {
@@ -169,44 +146,31 @@ impl Loading {
 
     /// Makes sure that no check is answered from the version before from here on.
     async fn tell<C: Cluster>(&self, cluster: &C, revision: u64) -> Result<u64, Error> {
-        let not_told = |why: String| Error::NotTold {
-            version: self.version,
-            revision,
-            why,
-        };
+        let not_told = |why: String| Error::NotTold { version: self.version, revision, why };
         cluster
             .wait_for(HEAR, |catalog| catalog.revision >= revision)
             .await
             .map_err(|why| not_told(why.to_string()))?;
-        cluster
-            .barrier(revision, Instant::now() + BARRIER)
-            .await
-            .map_err(|why| not_told(why.to_string()))?;
+        cluster.barrier(revision, Instant::now() + BARRIER).await.map_err(|why| not_told(why.to_string()))?;
         Ok(revision)
     }
 
     fn discard(&self) -> Change {
-        Change::Discard {
-            registry: self.registry,
-            version: self.version,
-        }
+        Change::Discard { registry: self.registry, version: self.version }
     }
 }
 
 /// Gives up versions whose loader must be gone: a registry can only have a few in the making.
 async fn give_up_abandoned<C: Cluster>(cluster: &C, registry: &Registry, options: &ImportOptions) {
     let age_ms = options.limit_s * 1_000 + GRACE_MS;
-    let abandoned = registry.versions.values().filter(|version| {
-        version.state == VersionState::Staging && version.begun_ms.saturating_add(age_ms) < now_ms()
-    });
+    let abandoned = registry
+        .versions
+        .values()
+        .filter(|version| version.state == VersionState::Staging && version.begun_ms.saturating_add(age_ms) < now_ms());
     for version in abandoned {
         info!(registry = %registry.id, version = %version.id, "version abandoned by its loader");
-        let abandoned = Loading {
-            registry: registry.id,
-            version: version.id,
-            ancestry: Vec::new(),
-            parent_coverage: None,
-        };
+        let abandoned =
+            Loading { registry: registry.id, version: version.id, ancestry: Vec::new(), parent_coverage: None };
         abandoned.give_up(cluster).await;
     }
 }

@@ -78,7 +78,7 @@ impl Workload {
         let numbers = Arc::new(numbers);
         let recent = Arc::new(Recent::default());
         let stop = CancellationToken::new();
-        let pace = |per_s: u32| Duration::from_secs(1) * load.clients / per_s.max(1);
+        let pace = move |per_s: u32| Duration::from_secs(1) * load.clients / per_s.max(1);
         let mut clients = Vec::new();
         for (target, client) in targets.into_iter().zip(0u32..) {
             let seed = load.seed.wrapping_mul(1_000_003).wrapping_add(u64::from(client));

@@ -20,21 +20,15 @@ pub struct Service<C>(pub State<C>);
 
 #[tonic::async_trait]
 impl<C: Cluster> CheckService for Service<C> {
-    async fn check(
-        &self,
-        request: Request<v1::CheckRequest>,
-    ) -> Result<Response<v1::CheckResponse>, Status> {
+    async fn check(&self, request: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
         let deadline = caller::deadline(request.metadata(), self.0.checks.deadline());
         let request_id = caller::grpc_request_id(request.metadata());
         let request = request.into_inner();
         let number = read(&request).map_err(|why| status(&why))?;
-        let caller = Caller::new(Api::Grpc, request_id, request.call_id, request.checked_by)
-            .map_err(|why| status(&why))?;
+        let caller =
+            Caller::new(Api::Grpc, request_id, request.call_id, request.checked_by).map_err(|why| status(&why))?;
         let answer = self.0.checks.one(&caller, number, deadline).await;
-        Ok(named(
-            answer.into_message(request.correlation_id),
-            &caller.request_id,
-        ))
+        Ok(named(answer.into_message(request.correlation_id), &caller.request_id))
     }
 
     async fn bulk_check(
@@ -50,14 +44,10 @@ impl<C: Cluster> CheckService for Service<C> {
             let detail = format!("a bulk has 1 to {max} numbers, this one {count}");
             return Err(status(&Invalid::new("items", detail)));
         }
-        let caller = Caller::new(Api::Grpc, request_id, request.call_id, request.checked_by)
-            .map_err(|why| status(&why))?;
+        let caller =
+            Caller::new(Api::Grpc, request_id, request.call_id, request.checked_by).map_err(|why| status(&why))?;
         telemetry::bulk(request.items.len());
-        let numbers = request
-            .items
-            .iter()
-            .map(|item| PhoneNumber::parse(&item.phone_number))
-            .collect();
+        let numbers = request.items.iter().map(|item| PhoneNumber::parse(&item.phone_number)).collect();
         let judged = self.0.checks.many(&caller, numbers, deadline, "bulk").await;
         Ok(named(bulk(request.items, judged), &caller.request_id))
     }
@@ -69,12 +59,8 @@ impl<C: Cluster> CheckService for Service<C> {
         request: Request<Streaming<v1::CheckRequest>>,
     ) -> Result<Response<Self::CheckStreamStream>, Status> {
         let request_id = caller::grpc_request_id(request.metadata());
-        let answers = stream::answers(
-            self.0.checks.clone(),
-            request_id.clone(),
-            self.0.stop.clone(),
-            request.into_inner(),
-        );
+        let answers =
+            stream::answers(self.0.checks.clone(), request_id.clone(), self.0.stop.clone(), request.into_inner());
         Ok(named(answers, &request_id))
     }
 }
@@ -100,15 +86,9 @@ fn bulk(items: Vec<v1::BulkItem>, judged: Judged) -> v1::BulkCheckResponse {
     };
     for (item, judged) in items.into_iter().zip(judged.items) {
         let result = match judged {
-            _ if item.correlation_id.len() > MAX_ID_BYTES => {
-                malformed(&item.phone_number, too_long(), String::new())
-            }
+            _ if item.correlation_id.len() > MAX_ID_BYTES => malformed(&item.phone_number, too_long(), String::new()),
             Ok(answer) => answer.into_message(item.correlation_id),
-            Err(error) => malformed(
-                &item.phone_number,
-                answer::invalid_number(error),
-                item.correlation_id,
-            ),
+            Err(error) => malformed(&item.phone_number, answer::invalid_number(error), item.correlation_id),
         };
         response.total_on_list += u32::from(result.verdict() == v1::Verdict::Listed);
         response.total_errors += u32::from(result.error.is_some());
@@ -119,10 +99,7 @@ fn bulk(items: Vec<v1::BulkItem>, judged: Judged) -> v1::BulkCheckResponse {
 
 /// The error of an item whose correlation id is too long to be given back.
 pub(super) fn too_long() -> v1::ItemError {
-    v1::ItemError {
-        code: "too_long".into(),
-        message: format!("correlation_id: longer than {MAX_ID_BYTES} bytes"),
-    }
+    v1::ItemError { code: "too_long".into(), message: format!("correlation_id: longer than {MAX_ID_BYTES} bytes") }
 }
 
 #[cfg(test)]
@@ -138,15 +115,8 @@ mod tests {
     use crate::testing::{Fake, clear, listed, number};
 
     fn service(fake: &Fake) -> Service<Fake> {
-        let options = Options {
-            max_bulk_grpc: 5,
-            ..Options::default()
-        };
-        Service(State::new(
-            fake.clone(),
-            Arc::new(options),
-            CancellationToken::new(),
-        ))
+        let options = Options { max_bulk_grpc: 5, ..Options::default() };
+        Service(State::new(fake.clone(), Arc::new(options), CancellationToken::new()))
     }
 
     fn ask(phone_number: &str) -> v1::CheckRequest {
@@ -176,9 +146,7 @@ mod tests {
         let fake = Fake::founded();
         fake.judge(number("2015550100"), listed("federal"));
         let mut request = Request::new(ask("(201) 555-0100"));
-        request
-            .metadata_mut()
-            .insert("x-request-id", "r-1".parse().expect("ascii"));
+        request.metadata_mut().insert("x-request-id", "r-1".parse().expect("ascii"));
         let response = service(&fake).check(request).await.expect("answers");
         assert_eq!(response.metadata().get("x-request-id").expect("named"), "r-1");
         let response = response.into_inner();
@@ -195,11 +163,7 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_known_is_an_answer_and_not_an_error() {
         let fake = Fake::founded();
-        let response = service(&fake)
-            .check(Request::new(ask("2015550100")))
-            .await
-            .expect("answers")
-            .into_inner();
+        let response = service(&fake).check(Request::new(ask("2015550100"))).await.expect("answers").into_inner();
         assert_eq!(response.verdict(), v1::Verdict::Unknown);
         assert_eq!(response.unknown_cause(), v1::UnknownCause::Unavailable);
         assert!(!response.may_call);
@@ -207,10 +171,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_malformed_number_is_refused_and_not_repeated() {
-        let refused = service(&Fake::founded())
-            .check(Request::new(ask("0123456")))
-            .await
-            .expect_err("no number");
+        let refused = service(&Fake::founded()).check(Request::new(ask("0123456"))).await.expect_err("no number");
         assert_eq!(refused.code(), Code::InvalidArgument);
         assert!(!refused.message().contains("0123456"), "{refused}");
     }
@@ -223,10 +184,7 @@ mod tests {
             ("checked_by", v1::CheckRequest { checked_by: long.clone(), ..ask("2015550100") }),
             ("correlation_id", v1::CheckRequest { correlation_id: long.clone(), ..ask("2015550100") }),
         ] {
-            let refused = service(&Fake::founded())
-                .check(Request::new(request))
-                .await
-                .expect_err("too long");
+            let refused = service(&Fake::founded()).check(Request::new(request)).await.expect_err("too long");
             assert_eq!(refused.code(), Code::InvalidArgument);
             assert!(refused.message().starts_with(field), "{refused}");
         }
@@ -239,11 +197,7 @@ mod tests {
         fake.judge(number("2015550101"), clear("federal"));
         let mut request = items(&["2015550101", "x", "2015550100", "2015550100"]);
         request.items[0].correlation_id = "x".repeat(MAX_ID_BYTES + 1);
-        let response = service(&fake)
-            .bulk_check(Request::new(request))
-            .await
-            .expect("answers")
-            .into_inner();
+        let response = service(&fake).bulk_check(Request::new(request)).await.expect("answers").into_inner();
         let shapes: Vec<_> = response
             .results
             .iter()
@@ -270,10 +224,7 @@ mod tests {
     #[tokio::test]
     async fn an_empty_bulk_and_one_too_large_are_refused_with_the_limit() {
         for request in [items(&[]), items(&["2015550100"; 6])] {
-            let refused = service(&Fake::founded())
-                .bulk_check(Request::new(request))
-                .await
-                .expect_err("refused");
+            let refused = service(&Fake::founded()).bulk_check(Request::new(request)).await.expect_err("refused");
             assert_eq!(refused.code(), Code::InvalidArgument);
             assert!(refused.message().contains("1 to 5"), "{refused}");
         }
@@ -286,10 +237,7 @@ mod tests {
         request.set_timeout(Duration::from_millis(100));
         service(&fake).check(request).await.expect("answers");
         assert_eq!(fake.last_time(), Some(Duration::from_millis(90)));
-        service(&fake)
-            .check(Request::new(ask("2015550100")))
-            .await
-            .expect("answers");
+        service(&fake).check(Request::new(ask("2015550100"))).await.expect("answers");
         assert_eq!(fake.last_time(), Some(Duration::from_secs(1)));
     }
 }

@@ -32,17 +32,10 @@ const MAX_REQUEST_BYTES: usize = 16 << 20;
 const MAX_STATUS_CHARS: usize = 4_000;
 
 /// The services that health reports on; the empty name is the whole process.
-const SERVICES: [&str; 4] = [
-    "",
-    "dnc.v1.CheckService",
-    "dnc.v1.RegistryService",
-    "dnc.v1.SuppressionService",
-];
+const SERVICES: [&str; 4] = ["", "dnc.v1.CheckService", "dnc.v1.RegistryService", "dnc.v1.SuppressionService"];
 
 /// All gRPC services, and the handle by which health is told.
-pub fn routes<C: Cluster>(
-    state: &State<C>,
-) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
+pub fn routes<C: Cluster>(state: &State<C>) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
     let (reporter, health) = tonic_health::server::health_reporter();
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
@@ -51,16 +44,12 @@ pub fn routes<C: Cluster>(
     let mut routes = Routes::builder();
     routes
         .add_service(
-            CheckServiceServer::new(check::Service(state.clone()))
-                .max_decoding_message_size(MAX_REQUEST_BYTES),
+            CheckServiceServer::new(check::Service(state.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
         )
         .add_service(
-            RegistryServiceServer::new(registry::Service(state.clone()))
-                .max_decoding_message_size(MAX_REQUEST_BYTES),
+            RegistryServiceServer::new(registry::Service(state.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
         )
-        .add_service(SuppressionServiceServer::new(suppression::Service(
-            state.clone(),
-        )))
+        .add_service(SuppressionServiceServer::new(suppression::Service(state.clone())))
         .add_service(health)
         .add_service(reflection);
     Ok((routes.routes(), reporter))
@@ -68,11 +57,7 @@ pub fn routes<C: Cluster>(
 
 /// Tells health whether this router can answer.
 pub async fn report(reporter: &HealthReporter, ready: bool) {
-    let status = if ready {
-        ServingStatus::Serving
-    } else {
-        ServingStatus::NotServing
-    };
+    let status = if ready { ServingStatus::Serving } else { ServingStatus::NotServing };
     for service in SERVICES {
         reporter.set_service_status(service, status).await;
     }

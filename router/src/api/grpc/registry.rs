@@ -78,9 +78,7 @@ impl<C: Cluster> RegistryService for Service<C> {
             async move {
                 let outcome = imports.run(slot, parts, progress).await;
                 let last = match outcome {
-                    Ok(result) => Ok(v1::ImportEvent {
-                        event: Some(v1::import_event::Event::Result(result)),
-                    }),
+                    Ok(result) => Ok(v1::ImportEvent { event: Some(v1::import_event::Event::Result(result)) }),
                     Err(why) => Err(status(&why)),
                 };
                 // The caller may have left; the outcome is in the log as well.

@@ -78,12 +78,18 @@ async fn pump<C: Cluster>(
                     }
                 }
             }
-            first = requests.next(), if end.is_none() && in_flight < STREAM_WINDOW => {
+            // Only what has room on its way out is taken in: a caller that reads slowly must not stall what is being judged.
+            first = requests.next(), if end.is_none() && in_flight < sender.capacity() => {
                 let mut batch = Vec::new();
-                end = gather(first, &mut requests, &mut batch, STREAM_WINDOW - in_flight);
+                end = gather(first, &mut requests, &mut batch, sender.capacity() - in_flight);
                 if !batch.is_empty() {
                     in_flight += batch.len();
                     pending.push_back(judge(checks.clone(), request_id.clone(), batch));
+                }
+            }
+            room = sender.reserve(), if end.is_none() && in_flight == 0 && sender.capacity() == 0 => {
+                if room.is_err() {
+                    return;
                 }
             }
             () = stop.cancelled(), if end.is_none() => {
@@ -134,17 +140,9 @@ fn judge<C: Cluster>(
     };
     let call_id = shared(|r| &r.call_id).unwrap_or_default();
     let checked_by = shared(|r| &r.checked_by).unwrap_or_default();
-    let caller = Caller {
-        api: Api::Stream,
-        request_id,
-        call_id,
-        checked_by,
-    };
+    let caller = Caller { api: Api::Stream, request_id, call_id, checked_by };
     async move {
-        let numbers = batch
-            .iter()
-            .map(|request| PhoneNumber::parse(&request.phone_number))
-            .collect();
+        let numbers = batch.iter().map(|request| PhoneNumber::parse(&request.phone_number)).collect();
         let deadline = Instant::now() + checks.deadline();
         let judged = checks.many(&caller, numbers, deadline, "stream").await;
         let malformed = |text: &str, error, correlation_id| {
@@ -161,11 +159,7 @@ fn judge<C: Cluster>(
                     None => answer.into_message(request.correlation_id),
                     Some(error) => malformed(&request.phone_number, error, request.correlation_id),
                 },
-                Err(error) => malformed(
-                    &request.phone_number,
-                    answer::invalid_number(error),
-                    request.correlation_id,
-                ),
+                Err(error) => malformed(&request.phone_number, answer::invalid_number(error), request.correlation_id),
             })
             .collect()
     }
@@ -231,9 +225,7 @@ mod tests {
     #[tokio::test]
     async fn numbers_that_wait_together_are_judged_together_up_to_the_window() {
         let fake = Fake::founded();
-        let requests: Vec<_> = (0..600)
-            .map(|n| ask(&format!("201555{n:04}"), &n.to_string()))
-            .collect();
+        let requests: Vec<_> = (0..600).map(|n| ask(&format!("201555{n:04}"), &n.to_string())).collect();
         let ids: Vec<_> = answers(checks(&fake), "r".into(), CancellationToken::new(), futures::stream::iter(requests))
             .map(|response| response.expect("an answer").correlation_id)
             .collect()
@@ -246,17 +238,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_caller_that_does_not_read_is_not_worked_for_beyond_the_window() {
+        let fake = Fake::founded();
+        let requests: Vec<_> = (0..600).map(|n| ask(&format!("201555{n:04}"), "")).collect();
+        let mut answers = answers(checks(&fake), "r".into(), CancellationToken::new(), futures::stream::iter(requests));
+        let asked = || fake.asked().iter().map(Vec::len).sum::<usize>();
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(asked(), STREAM_WINDOW);
+        let mut read = 0;
+        while let Some(answer) = answers.next().await {
+            answer.expect("an answer");
+            read += 1;
+        }
+        assert_eq!((read, asked()), (600, 600));
+    }
+
+    #[tokio::test]
     async fn an_error_of_the_stream_comes_after_the_answers_before_it() {
         let fake = Fake::founded();
-        let requests =
-            futures::stream::iter([ask("2015550100", "0"), Err(Status::cancelled("left"))]);
+        let requests = futures::stream::iter([ask("2015550100", "0"), Err(Status::cancelled("left"))]);
         let got: Vec<_> = answers(checks(&fake), "r".into(), CancellationToken::new(), requests).collect().await;
         assert_eq!(got.len(), 2);
         assert!(got[0].is_ok());
-        assert_eq!(
-            got[1].as_ref().expect_err("the error").code(),
-            tonic::Code::Cancelled
-        );
+        assert_eq!(got[1].as_ref().expect_err("the error").code(), tonic::Code::Cancelled);
     }
 
     #[tokio::test]
@@ -276,8 +282,6 @@ mod tests {
         let (sender, requests) = mpsc::channel(1);
         let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
         drop(answers(checks(&fake), "r".into(), CancellationToken::new(), requests));
-        tokio::time::timeout(Duration::from_secs(5), sender.closed())
-            .await
-            .expect("the requests are dropped");
+        tokio::time::timeout(Duration::from_secs(5), sender.closed()).await.expect("the requests are dropped");
     }
 }

@@ -71,8 +71,8 @@ pub async fn one_by_path<C: Cluster>(
 ) -> Result<Response, Problem> {
     let caller = Caller::new(Api::Rest, id.0, params.call_id, params.checked_by)
         .map_err(|why| Problem::field(why.field, &why))?;
-    let number = PhoneNumber::parse(&phone)
-        .map_err(|why| Problem::not_a_number("phone", &invalid_number(why).message))?;
+    let number =
+        PhoneNumber::parse(&phone).map_err(|why| Problem::not_a_number("phone", &invalid_number(why).message))?;
     Ok(answer(&state, &caller, number).await)
 }
 
@@ -82,8 +82,7 @@ pub async fn one<C: Cluster>(
     Extension(id): Extension<RequestId>,
     Body(body): Body<CheckBody>,
 ) -> Result<Response, Problem> {
-    let caller = Caller::new(Api::Rest, id.0, body.call_id, body.checked_by)
-        .map_err(|why| Problem::in_body(&why))?;
+    let caller = Caller::new(Api::Rest, id.0, body.call_id, body.checked_by).map_err(|why| Problem::in_body(&why))?;
     let number = PhoneNumber::parse(&body.phone_number)
         .map_err(|why| Problem::not_a_number("#/phone_number", &invalid_number(why).message))?;
     Ok(answer(&state, &caller, number).await)
@@ -95,19 +94,14 @@ pub async fn bulk<C: Cluster>(
     Extension(id): Extension<RequestId>,
     Body(body): Body<BulkBody>,
 ) -> Result<Response, Problem> {
-    let caller = Caller::new(Api::Rest, id.0, body.call_id, body.checked_by)
-        .map_err(|why| Problem::in_body(&why))?;
+    let caller = Caller::new(Api::Rest, id.0, body.call_id, body.checked_by).map_err(|why| Problem::in_body(&why))?;
     let (count, max) = (body.phone_numbers.len(), state.options.max_bulk_rest);
     if count == 0 || count > max {
         let detail = format!("a bulk has 1 to {max} numbers, this one {count}");
         return Err(Problem::in_body(&Invalid::new("phone_numbers", detail)));
     }
     telemetry::bulk(count);
-    let numbers = body
-        .phone_numbers
-        .iter()
-        .map(|text| PhoneNumber::parse(text))
-        .collect();
+    let numbers = body.phone_numbers.iter().map(|text| PhoneNumber::parse(text)).collect();
     let deadline = Instant::now() + state.checks.deadline();
     let judged = state.checks.many(&caller, numbers, deadline, "bulk").await;
     let results = judged

@@ -24,14 +24,9 @@ pub async fn frame(mut request: Request, next: Next) -> Response {
     let id = caller::request_id(request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes));
     request.extensions_mut().insert(RequestId(id.clone()));
     // The route's pattern, never the path itself: it can hold a number.
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("", MatchedPath::as_str);
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let span = tracing::info_span!("http", method = %request.method(), route, request_id = id);
-    let answered = tokio::time::timeout(LIMIT, next.run(request))
-        .instrument(span)
-        .await;
+    let answered = tokio::time::timeout(LIMIT, next.run(request)).instrument(span).await;
     let mut response = answered.unwrap_or_else(|_| Problem::too_slow().into_response());
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {

@@ -39,10 +39,7 @@ pub fn router<C: Cluster>(state: State<C>, metrics: Metrics) -> Router {
         .route("/api/v1/dnc/suppression", post(suppression::add))
         .route("/api/v1/dnc/internal", post(suppression::add))
         .route("/api/v1/dnc/internal/{phone}", delete(suppression::remove))
-        .route(
-            "/api/v1/dnc/registries",
-            get(registries::list).post(registries::create),
-        )
+        .route("/api/v1/dnc/registries", get(registries::list).post(registries::create))
         .route("/readyz", get(process::ready))
         .with_state(state)
         .merge(process::router(metrics))

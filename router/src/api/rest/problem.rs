@@ -57,11 +57,7 @@ impl Problem {
             Kind::Exists => (StatusCode::CONFLICT, "exists-already", "Exists already"),
             Kind::Aborted => (StatusCode::CONFLICT, "overtaken", "Overtaken"),
             Kind::Exhausted => (StatusCode::TOO_MANY_REQUESTS, "too-much", "Too much at once"),
-            Kind::Unavailable => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "Not available now",
-            ),
+            Kind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available now"),
             Kind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "fault", "Fault"),
         };
         Self::new(status, word, title, failure.to_string())
@@ -70,10 +66,7 @@ impl Problem {
     /// A field of the body, or a parameter, is wrong.
     pub fn field(pointer: impl Into<String>, why: &Invalid) -> Self {
         let mut problem = Self::of(why);
-        problem.errors.push(Fault {
-            pointer: pointer.into(),
-            detail: why.detail.clone(),
-        });
+        problem.errors.push(Fault { pointer: pointer.into(), detail: why.detail.clone() });
         problem
     }
 
@@ -84,16 +77,8 @@ impl Problem {
 
     /// A text that should have been a number.
     pub fn not_a_number(pointer: &str, message: &str) -> Self {
-        let mut problem = Self::new(
-            StatusCode::BAD_REQUEST,
-            "invalid-number",
-            "Not a phone number",
-            message,
-        );
-        problem.errors.push(Fault {
-            pointer: pointer.into(),
-            detail: message.into(),
-        });
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid-number", "Not a phone number", message);
+        problem.errors.push(Fault { pointer: pointer.into(), detail: message.into() });
         problem
     }
 
@@ -140,12 +125,7 @@ impl Problem {
 
     /// The request was not complete in time, or not answered.
     pub fn too_slow() -> Self {
-        Self::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "too-slow",
-            "Too slow",
-            "the request took too long",
-        )
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "Too slow", "the request took too long")
     }
 
     /// This router cannot answer yet.
@@ -163,9 +143,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).expect("made from a StatusCode");
         let mut response = (status, Json(&self)).into_response();
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         response
     }
 }

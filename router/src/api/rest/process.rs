@@ -15,22 +15,10 @@ use crate::cluster::{Cluster, can_answer};
 pub fn router(metrics: Metrics) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
-        .route(
-            "/metrics",
-            get(async move || {
-                (
-                    [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
-                    metrics(),
-                )
-            }),
-        )
+        .route("/metrics", get(async move || ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics())))
 }
 
 /// Whether this router can answer checks.
 pub async fn ready<C: Cluster>(extract::State(state): extract::State<State<C>>) -> impl IntoResponse {
-    if can_answer(&state.cluster.known().catalog) {
-        Ok("ready\n")
-    } else {
-        Err(Problem::not_ready())
-    }
+    if can_answer(&state.cluster.known().catalog) { Ok("ready\n") } else { Err(Problem::not_ready()) }
 }

@@ -44,11 +44,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let read: Result<Query<T>, QueryRejection> =
-            Query::from_request_parts(parts, state).await;
-        read.map(|Query(params)| Self(params)).map_err(|_| {
-            Problem::malformed("a parameter is missing, unknown, repeated or of another type")
-        })
+        let read: Result<Query<T>, QueryRejection> = Query::from_request_parts(parts, state).await;
+        read.map(|Query(params)| Self(params))
+            .map_err(|_| Problem::malformed("a parameter is missing, unknown, repeated or of another type"))
     }
 }
 
@@ -56,10 +54,8 @@ impl<S: Send + Sync> FromRequestParts<S> for PhonePath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let read: Result<Path<String>, PathRejection> =
-            Path::from_request_parts(parts, state).await;
-        read.map(|Path(phone)| Self(phone))
-            .map_err(|_| Problem::malformed("the number in the path is not UTF-8"))
+        let read: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
+        read.map(|Path(phone)| Self(phone)).map_err(|_| Problem::malformed("the number in the path is not UTF-8"))
     }
 }
 
@@ -81,9 +77,8 @@ fn explain(why: &serde_json::Error) -> Problem {
         }
         Category::Data => {
             let text = why.to_string();
-            let names_a_field = ["unknown field", "missing field", "duplicate field"]
-                .iter()
-                .any(|start| text.starts_with(start));
+            let names_a_field =
+                ["unknown field", "missing field", "duplicate field"].iter().any(|start| text.starts_with(start));
             Problem::malformed(if names_a_field {
                 text
             } else {

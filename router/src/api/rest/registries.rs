@@ -108,11 +108,6 @@ impl RegistryShown {
 
 impl CoverageShown {
     fn of(coverage: v1::AreaCoverage) -> Self {
-        Self {
-            area: coverage.area,
-            list_date: coverage.list_date,
-            file: coverage.file,
-            numbers: coverage.numbers,
-        }
+        Self { area: coverage.area, list_date: coverage.list_date, file: coverage.file, numbers: coverage.numbers }
     }
 }

@@ -16,11 +16,7 @@ use crate::options::Options;
 use crate::testing::{Fake, Written, clear, listed, number};
 
 fn app(fake: &Fake) -> Router {
-    let options = Options {
-        max_bulk_rest: 5,
-        max_body_bytes: 2_000,
-        ..Options::default()
-    };
+    let options = Options { max_bulk_rest: 5, max_body_bytes: 2_000, ..Options::default() };
     let state = State::new(fake.clone(), Arc::new(options), CancellationToken::new());
     router(state, Arc::new(|| "dnc_up 1\n".into()))
 }
@@ -47,10 +43,7 @@ fn post(path: &str, content: &Value) -> Request<Body> {
 }
 
 fn post_text(path: &str, media_type: &str, content: impl Into<Body>) -> Request<Body> {
-    Request::post(path)
-        .header("content-type", media_type)
-        .body(content.into())
-        .expect("a request")
+    Request::post(path).header("content-type", media_type).body(content.into()).expect("a request")
 }
 
 /// Sends a request that must succeed with this status.
@@ -216,8 +209,7 @@ async fn every_bad_request_is_a_problem_of_its_own() {
         (get("/api/v1/dnc/suppression"), 405, "wrong-method"),
     ] {
         let what = format!("{request:?}");
-        let problem =
-            expect_problem(&fake, request, StatusCode::from_u16(status).expect("a status")).await;
+        let problem = expect_problem(&fake, request, StatusCode::from_u16(status).expect("a status")).await;
         let word = format!("urn:dnc:problem:{word}");
         assert_eq!(problem["type"], json!(word), "{what}: {problem}");
         assert!(!problem.to_string().contains("2015550100"), "{problem}");
@@ -241,10 +233,7 @@ async fn the_limit_of_a_bulk_is_named_and_a_wrong_method_names_the_right_ones() 
 async fn an_opt_out_is_added_and_removed() {
     let fake = Fake::founded();
     let id = Uuid::now_v7();
-    for (path, request_id) in [
-        ("/api/v1/dnc/suppression", id.to_string()),
-        ("/api/v1/dnc/internal", String::new()),
-    ] {
+    for (path, request_id) in [("/api/v1/dnc/suppression", id.to_string()), ("/api/v1/dnc/internal", String::new())] {
         let asked = json!({
             "phone_number": "2015550100",
             "reason": "asked",
@@ -260,10 +249,7 @@ async fn an_opt_out_is_added_and_removed() {
     }
     let path = "/api/v1/dnc/internal/2015550100?reason=mistake&removed_by=agent";
     let removed = expect(&fake, delete(path), StatusCode::OK).await;
-    assert_eq!(
-        removed,
-        json!({"removed": 2, "phone_number": "+12015550100", "registry": "internal"})
-    );
+    assert_eq!(removed, json!({"removed": 2, "phone_number": "+12015550100", "registry": "internal"}));
     let problem = expect_problem(&fake, delete(path), StatusCode::NOT_FOUND).await;
     assert_eq!(problem["type"], "urn:dnc:problem:not-found");
 }
@@ -271,9 +257,8 @@ async fn an_opt_out_is_added_and_removed() {
 #[tokio::test(start_paused = true)]
 async fn an_opt_out_that_cannot_be_is_a_problem() {
     let fake = Fake::founded();
-    let asked = |registry: &str| {
-        json!({"phone_number": "2015550100", "reason": "r", "added_by": "a", "registry": registry})
-    };
+    let asked =
+        |registry: &str| json!({"phone_number": "2015550100", "reason": "r", "added_by": "a", "registry": registry});
     let path = "/api/v1/dnc/internal";
     expect_problem(&fake, post(path, &asked("nowhere")), StatusCode::NOT_FOUND).await;
     expect_problem(&fake, post(path, &asked("federal")), StatusCode::CONFLICT).await;
@@ -312,12 +297,8 @@ async fn registries_are_made_and_listed() {
         })
     );
     let listed = expect(&fake, get(path), StatusCode::OK).await;
-    let names: Vec<_> = listed["registries"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|registry| registry["name"].clone())
-        .collect();
+    let names: Vec<_> =
+        listed["registries"].as_array().expect("a list").iter().map(|registry| registry["name"].clone()).collect();
     assert_eq!(json!(names), json!(["federal", "internal", "tx"]));
     assert!(listed["revision"].is_u64());
     let other = json!({"name": "tx", "type": "partner"});
