@@ -16,8 +16,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Served by gRPC reflection: the public files alone, whatever else the build needs.
     let public = protox::compile(FILES.iter().filter(|f| f.starts_with("dnc/v1/")), ["proto"])?;
     std::fs::write(out.join("dnc_v1.bin"), protox::prost::Message::encode_to_vec(&public))?;
-    tonic_prost_build::configure()
-        .bytes(".dnc.v1.ImportRequest.chunk")
-        .compile_fds(descriptors)?;
+    tonic_prost_build::configure().bytes(".dnc.v1.ImportRequest.chunk").compile_fds(descriptors)?;
     Ok(())
 }

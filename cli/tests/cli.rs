@@ -9,27 +9,27 @@ fn dnc(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DNC_")) {
         command.env_remove(name);
     }
-    command.args(arguments).envs(variables.iter().copied()).output().unwrap()
+    command.args(arguments).envs(variables.iter().copied()).output().expect("the binary starts")
 }
 
 fn refused(arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let output = dnc(arguments, variables);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
-    String::from_utf8(output.stderr).unwrap()
+    String::from_utf8(output.stderr).expect("it speaks UTF-8")
 }
 
 fn example(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name);
-    std::fs::read_to_string(path).unwrap()
+    std::fs::read_to_string(path).expect("the example is there")
 }
 
 /// An example file with everything that is commented out switched on.
 fn switched_on(name: &str) -> String {
+    let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let is_setting = |line: &str| {
-        let key = line.split('=').next().unwrap_or_default().trim();
-        let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-        (line.contains('=') && plain(key))
-            || (line.starts_with('[') && line.ends_with(']') && plain(&line[1..line.len() - 1]))
+        let key = line.split_once(" = ").map(|(key, _)| key);
+        let table = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        key.or(table).is_some_and(plain)
     };
     let lines = example(name);
     let lines = lines.lines().map(|line| line.strip_prefix("# ").filter(|rest| is_setting(rest)).unwrap_or(line));

@@ -164,21 +164,13 @@ impl Host {
     /// Stops everything, in `limit` at most: no thread and no task of the host runs after it. A
     /// second call does nothing.
     pub async fn shutdown(&self, limit: Duration) {
-        let deadline = Instant::now() + limit;
         self.inner.stopping.send_replace(true);
         let Some(runtime) = self.inner.runtime.lock().take() else { return };
-        let groups = self.inner.groups.all();
-        let stopped = runtime.spawn(async move {
-            futures::future::join_all(groups.iter().map(Group::stop)).await;
-        });
-        if tokio::time::timeout_at(deadline - limit / 4, stopped).await.is_err() {
-            tracing::warn!("some groups did not stop in time, they are cut off");
-        }
-        self.inner.groups.clear();
+        let groups = self.inner.groups.clone();
         let (done_tx, done) = tokio::sync::oneshot::channel();
-        // Waiting for threads blocks, so it has a thread of its own.
+        // Waiting for threads blocks, so it has a thread of its own, and goes on if the caller does not.
         let waiter = std::thread::spawn(move || {
-            runtime.shutdown_timeout(deadline.saturating_duration_since(Instant::now()));
+            stop(runtime, &groups, limit);
             done_tx.send(()).ok();
         });
         // It always reports, because its waiting has a limit.
@@ -209,6 +201,22 @@ impl Drop for Inner {
             runtime.shutdown_background();
         }
     }
+}
+
+/// Stops all groups in order, then whatever is left of the runtime.
+fn stop(runtime: Runtime, groups: &Groups, limit: Duration) {
+    let deadline = Instant::now() + limit;
+    let running = groups.all();
+    let stopped = runtime.block_on(async {
+        let all = futures::future::join_all(running.iter().map(Group::stop));
+        tokio::time::timeout(limit * 3 / 4, all).await
+    });
+    if stopped.is_err() {
+        tracing::warn!("some groups did not stop in time, they are cut off");
+    }
+    drop(running);
+    groups.clear();
+    runtime.shutdown_timeout(deadline.saturating_duration_since(Instant::now()));
 }
 
 async fn start_replica(

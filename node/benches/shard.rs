@@ -66,7 +66,8 @@ async fn fill(lone: &Lone) {
             last: BlockId(last),
             blocks: (first..=last).map(|id| (BlockId(id), half.clone())).collect(),
         };
-        let reply = lone.write(ShardCommand::Stage { registry: FEDERAL, version: VERSION, ancestry: vec![], run }).await;
+        let reply =
+            lone.write(ShardCommand::Stage { registry: FEDERAL, version: VERSION, ancestry: vec![], run }).await;
         assert!(matches!(reply, ShardReply::Staged(_)), "{reply:?}");
     }
     let reply = lone.write(ShardCommand::Seal { registry: FEDERAL, version: VERSION, ancestry: vec![] }).await;

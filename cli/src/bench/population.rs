@@ -214,7 +214,8 @@ mod tests {
         let first: Vec<u64> = population.listed_in(0).take(4).collect();
         let mut random = Random::new(1);
         let drawn = [population.hit(&mut random).national, population.miss(&mut random).national];
-        assert_eq!((first, drawn), (vec![], [0, 0]));
+        assert_eq!(first, [2_012_000_000, 2_012_000_004, 2_012_000_005, 2_012_000_016]);
+        assert_eq!(drawn, [2_016_531_358, 2_017_961_664]);
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Random {
 
     /// A value below `limit`. (The bias is below `limit / 2^64`.)
     pub fn below(&mut self, limit: u64) -> u64 {
-        (u128::from(self.next()) * u128::from(limit) >> 64) as u64
+        ((u128::from(self.next()) * u128::from(limit)) >> 64) as u64
     }
 
     /// Whether an event of this probability happens.

@@ -51,7 +51,7 @@ fn given(flags: &impl Serialize) -> Result<Dict> {
     Ok(given)
 }
 
-fn dict(source: &impl Provider) -> figment::Result<Dict> {
+fn dict(source: &impl Provider) -> Result<Dict> {
     Ok(source.data()?.remove(&Profile::Default).unwrap_or_default())
 }
 

@@ -59,4 +59,3 @@ impl Lone {
         codec::decode(&reply).expect("reply")
     }
 }
-

@@ -62,11 +62,8 @@ impl Route {
             for (node, indices) in std::mem::take(&mut wave) {
                 asked.extend(indices.iter().map(|index| (*index, node)));
                 let questions = indices.iter().map(|i| gathers[*i].question()).collect();
-                let message = wire::NodeCheckRequest {
-                    view: known.view.revision,
-                    questions,
-                    request_id: request_id.to_owned(),
-                };
+                let message =
+                    wire::NodeCheckRequest { view: known.view.revision, questions, request_id: request_id.to_owned() };
                 calls.push(self.call(node, indices, message, &known.catalog));
             }
             if gathers.iter().all(|gather| gather.is_done(bulk)) {
@@ -107,10 +104,7 @@ impl Route {
         let turn = self.inner.nodes.turn();
         let mut wave = Wave::new();
         for (index, gather) in gathers.iter().enumerate() {
-            let prospects = self
-                .inner
-                .nodes
-                .prospects(gather.shard(), gather.replicas());
+            let prospects = self.inner.nodes.prospects(gather.shard(), gather.replicas());
             for node in plan::first_wave(&prospects, turn) {
                 wave.entry(node).or_default().push(index);
             }
@@ -134,21 +128,11 @@ impl Route {
             }
         }
         .await;
-        Reply {
-            node,
-            gathers,
-            outcome,
-        }
+        Reply { node, gathers, outcome }
     }
 
     /// Takes a reply in; whether it answered all that it was asked.
-    fn take(
-        &self,
-        reply: Reply,
-        gathers: &mut [Gather],
-        known: &Known,
-        named: &mut Named,
-    ) -> bool {
+    fn take(&self, reply: Reply, gathers: &mut [Gather], known: &Known, named: &mut Named) -> bool {
         let node = reply.node;
         let response = match reply.outcome {
             Ok(response) if response.answers.len() == reply.gathers.len() => response,
@@ -158,8 +142,7 @@ impl Route {
             }
             Err(status) => {
                 tracing::debug!(node, code = ?status.code(), "the node did not answer");
-                metrics::counter!("dnc_router_node_errors_total", "node" => node.to_string())
-                    .increment(1);
+                metrics::counter!("dnc_router_node_errors_total", "node" => node.to_string()).increment(1);
                 self.inner.nodes.suspect(node);
                 return false;
             }
@@ -173,9 +156,7 @@ impl Route {
         for (index, answer) in reply.gathers.iter().zip(response.answers) {
             let gather = &mut gathers[*index];
             if let Some(standing) = &answer.standing {
-                self.inner
-                    .nodes
-                    .note_leader(gather.shard(), standing.leader);
+                self.inner.nodes.note_leader(gather.shard(), standing.leader);
             }
             if let Err(error) = gather.add(node, answer) {
                 tracing::debug!(node, shard = gather.shard().0, %error, "no answer");
@@ -188,12 +169,7 @@ impl Route {
 
 /// Whom else to ask about the gathers that are not done: replicas that have not answered, and with
 /// `again` also those that answered without the view's versions, which they may have by now.
-fn missing(
-    gathers: &[Gather],
-    asked: &BTreeSet<(usize, NodeId)>,
-    bulk: bool,
-    again: bool,
-) -> Wave {
+fn missing(gathers: &[Gather], asked: &BTreeSet<(usize, NodeId)>, bulk: bool, again: bool) -> Wave {
     let mut wave = Wave::new();
     for (index, gather) in gathers.iter().enumerate() {
         if gather.is_done(bulk) {

@@ -48,13 +48,7 @@ pub enum BadAnswer {
 impl Gather {
     /// Nothing asked yet.
     pub fn new(shard: ShardId, replicas: Vec<NodeId>) -> Gather {
-        Gather {
-            shard,
-            replicas,
-            positions: Vec::new(),
-            numbers: Vec::new(),
-            answers: BTreeMap::new(),
-        }
+        Gather { shard, replicas, positions: Vec::new(), numbers: Vec::new(), answers: BTreeMap::new() }
     }
 
     /// Adds a number, with its position in the request.
@@ -86,10 +80,7 @@ impl Gather {
 
     /// The question on the wire.
     pub fn question(&self) -> wire::ShardQuestion {
-        wire::ShardQuestion {
-            shard: self.shard.0,
-            numbers: self.numbers.iter().map(|n| n.to_u64()).collect(),
-        }
+        wire::ShardQuestion { shard: self.shard.0, numbers: self.numbers.iter().map(|n| n.to_u64()).collect() }
     }
 
     /// Takes a node's answer in; a later one of the same node replaces it.
@@ -150,12 +141,7 @@ impl Gather {
 }
 
 /// Reads a replica's answer. Whatever is not as it must be is no answer.
-fn read(
-    node: NodeId,
-    shard: ShardId,
-    numbers: usize,
-    answer: wire::ShardAnswer,
-) -> Result<Answer, BadAnswer> {
+fn read(node: NodeId, shard: ShardId, numbers: usize, answer: wire::ShardAnswer) -> Result<Answer, BadAnswer> {
     match answer.no_answer() {
         wire::NoAnswer::Unspecified => {}
         wire::NoAnswer::NotHere => return Err(BadAnswer::None("the shard is not there")),
@@ -165,14 +151,9 @@ fn read(
     if answer.shard != shard.0 {
         return Err(BadAnswer::Malformed("it is for another shard"));
     }
-    let standing = answer
-        .standing
-        .ok_or(BadAnswer::Malformed("it has no standing"))?;
+    let standing = answer.standing.ok_or(BadAnswer::Malformed("it has no standing"))?;
     let position = |at: u32| {
-        usize::try_from(at)
-            .ok()
-            .filter(|at| *at < numbers)
-            .ok_or(BadAnswer::Malformed("a hit has no number"))
+        usize::try_from(at).ok().filter(|at| *at < numbers).ok_or(BadAnswer::Malformed("a hit has no number"))
     };
     let bulk = answer
         .has_view
@@ -188,20 +169,14 @@ fn read(
         .live_hits
         .iter()
         .map(|hit| {
-            let suppression = codec::decode(&hit.suppression)
-                .map_err(|_| BadAnswer::Malformed("an entry cannot be read"))?;
+            let suppression =
+                codec::decode(&hit.suppression).map_err(|_| BadAnswer::Malformed("an entry cannot be read"))?;
             Ok((position(hit.at)?, RegistryId(hit.registry), suppression))
         })
         .collect::<Result<Vec<_>, BadAnswer>>()?;
-    let at = |p: wire::LogPosition| Position {
-        term: p.term,
-        index: p.index,
-    };
-    let membership: Vec<BTreeSet<NodeId>> = standing
-        .membership
-        .into_iter()
-        .map(|voters| voters.nodes.into_iter().collect())
-        .collect();
+    let at = |p: wire::LogPosition| Position { term: p.term, index: p.index };
+    let membership: Vec<BTreeSet<NodeId>> =
+        standing.membership.into_iter().map(|voters| voters.nodes.into_iter().collect()).collect();
     Ok(Answer {
         standing: Standing {
             node,
@@ -244,24 +219,14 @@ mod tests {
             standing: Some(wire::Standing {
                 last: Some(wire::LogPosition { term: 1, index }),
                 membership_at: Some(wire::LogPosition { term: 1, index: 0 }),
-                membership: vec![wire::VoterSet {
-                    nodes: vec![1, 2, 3],
-                }],
+                membership: vec![wire::VoterSet { nodes: vec![1, 2, 3] }],
                 barrier: index,
                 leader: 1,
             }),
             has_view,
-            bulk_hits: if has_view {
-                vec![wire::BulkHit { at: 0, registry: 1 }]
-            } else {
-                vec![]
-            },
+            bulk_hits: if has_view { vec![wire::BulkHit { at: 0, registry: 1 }] } else { vec![] },
             live_hits: if live {
-                vec![wire::LiveHit {
-                    at: 1,
-                    registry: 2,
-                    suppression: codec::encode(&suppression),
-                }]
+                vec![wire::LiveHit { at: 1, registry: 2, suppression: codec::encode(&suppression) }]
             } else {
                 vec![]
             },

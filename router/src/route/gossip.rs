@@ -33,9 +33,7 @@ impl Route {
                 }
             }
             let pause = PAUSE.min(deadline.saturating_duration_since(Instant::now()));
-            let _ = cache
-                .wait_for(pause, |catalog| catalog.revision >= revision)
-                .await;
+            let _ = cache.wait_for(pause, |catalog| catalog.revision >= revision).await;
         }
     }
 
@@ -44,9 +42,7 @@ impl Route {
         let Ok(mut client) = self.inner.nodes.client(&known.catalog, node) else {
             return false;
         };
-        let message = wire::GetCatalogRequest {
-            newer_than: known.catalog.revision,
-        };
+        let message = wire::GetCatalogRequest { newer_than: known.catalog.revision };
         let request = nodes::request(&known.catalog, message, ATTEMPT);
         match timeout(ATTEMPT, client.get_catalog(request)).await {
             Ok(Ok(copy)) => take(self.cache(), copy.into_inner()),
@@ -59,10 +55,7 @@ impl Route {
         let Ok(mut client) = self.inner.nodes.client(&known.catalog, node) else {
             return;
         };
-        let message = wire::CatalogCopy {
-            revision: known.catalog.revision,
-            catalog: codec::encode(&known.catalog),
-        };
+        let message = wire::CatalogCopy { revision: known.catalog.revision, catalog: codec::encode(&known.catalog) };
         let request = nodes::request(&known.catalog, message, ATTEMPT);
         tokio::spawn(async move {
             match timeout(ATTEMPT, client.offer_catalog(request)).await {

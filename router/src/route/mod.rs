@@ -70,14 +70,7 @@ enum Round {
 impl Route {
     /// A way to the shards that asks a further replica after `hedge`.
     pub fn new(meta: MetaClient, cache: CatalogCache, hedge: Duration) -> Route {
-        Route {
-            inner: Arc::new(Inner {
-                meta,
-                cache,
-                nodes: Nodes::default(),
-                hedge,
-            }),
-        }
+        Route { inner: Arc::new(Inner { meta, cache, nodes: Nodes::default(), hedge }) }
     }
 
     /// The catalog as this router knows it.
@@ -96,12 +89,7 @@ impl Route {
     }
 
     /// Judges numbers, all by one view. Never fails: what cannot be known by the deadline is UNKNOWN.
-    pub async fn check(
-        &self,
-        numbers: &[PhoneNumber],
-        request_id: &str,
-        deadline: Instant,
-    ) -> Checked {
+    pub async fn check(&self, numbers: &[PhoneNumber], request_id: &str, deadline: Instant) -> Checked {
         loop {
             match self.round(numbers, true, request_id, deadline).await {
                 Round::Settled(known, gathers) => {
@@ -142,18 +130,10 @@ impl Route {
     }
 
     /// Asks once around, by the catalog as it is known now.
-    async fn round(
-        &self,
-        numbers: &[PhoneNumber],
-        bulk: bool,
-        request_id: &str,
-        deadline: Instant,
-    ) -> Round {
+    async fn round(&self, numbers: &[PhoneNumber], bulk: bool, request_id: &str, deadline: Instant) -> Round {
         let known = self.known();
         let mut gathers = plan::by_shard(numbers, &known.catalog.shard_map);
-        let named = self
-            .ask(&mut gathers, &known, bulk, request_id, deadline)
-            .await;
+        let named = self.ask(&mut gathers, &known, bulk, request_id, deadline).await;
         let barrier = gathers.iter().filter_map(Gather::barrier).max();
         let needed = barrier.unwrap_or(0).max(named.view);
         if needed <= known.catalog.revision {
@@ -167,9 +147,7 @@ impl Route {
 
 /// Judges each number by what its shard's replicas found; without a settled answer it is unavailable.
 fn judge_all(numbers: &[PhoneNumber], view: Arc<View>, gathers: &[Gather]) -> Checked {
-    let today = jiff::Timestamp::now()
-        .to_zoned(jiff::tz::TimeZone::UTC)
-        .date();
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let mut judgements = vec![None; numbers.len()];
     for gather in gathers {
         let Some(findings) = gather.findings(true) else {
@@ -181,9 +159,6 @@ fn judge_all(numbers: &[PhoneNumber], view: Arc<View>, gathers: &[Gather]) -> Ch
     }
     Checked {
         view,
-        judgements: judgements
-            .into_iter()
-            .map(|judged| judged.unwrap_or_else(Judgement::unavailable))
-            .collect(),
+        judgements: judgements.into_iter().map(|judged| judged.unwrap_or_else(Judgement::unavailable)).collect(),
     }
 }

@@ -49,9 +49,7 @@ impl Nodes {
             return Ok(client(channel.clone()));
         }
         let channel = connect(address)?;
-        self.channels
-            .write()
-            .insert(node, (address.to_owned(), channel.clone()));
+        self.channels.write().insert(node, (address.to_owned(), channel.clone()));
         Ok(client(channel))
     }
 
@@ -121,9 +119,7 @@ pub fn connect(address: &str) -> Result<Channel, Status> {
 
 /// A client on a connection.
 pub fn client(channel: Channel) -> NodeServiceClient<Channel> {
-    NodeServiceClient::new(channel)
-        .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(MAX_MESSAGE)
+    NodeServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE)
 }
 
 /// A request that names its cluster and its time limit.

@@ -55,19 +55,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn prospects(suspect: &[NodeId], leader: NodeId) -> Vec<Prospect> {
-        (1..=3)
-            .map(|node| Prospect {
-                node,
-                suspect: suspect.contains(&node),
-                leader: node == leader,
-            })
-            .collect()
+        (1..=3).map(|node| Prospect { node, suspect: suspect.contains(&node), leader: node == leader }).collect()
     }
 
     #[test]
     fn the_leader_is_asked_first_and_the_others_take_turns() {
-        let waves: BTreeSet<Vec<NodeId>> =
-            (0..6).map(|turn| first_wave(&prospects(&[], 2), turn)).collect();
+        let waves: BTreeSet<Vec<NodeId>> = (0..6).map(|turn| first_wave(&prospects(&[], 2), turn)).collect();
         assert!(waves.iter().all(|wave| wave.len() == 2 && wave[0] == 2));
         assert_eq!(waves.len(), 2);
     }
@@ -82,12 +75,9 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_positions_whatever_their_shard() {
-        let numbers: Vec<PhoneNumber> = (0..50u64)
-            .map(|i| PhoneNumber::from_u64(12_010_000_000 + i * 10_000).expect("a number"))
-            .collect();
-        let map = ShardMap {
-            replicas: vec![vec![1, 2, 3]; 8],
-        };
+        let numbers: Vec<PhoneNumber> =
+            (0..50u64).map(|i| PhoneNumber::from_u64(12_010_000_000 + i * 10_000).expect("a number")).collect();
+        let map = ShardMap { replicas: vec![vec![1, 2, 3]; 8] };
         let gathers = by_shard(&numbers, &map);
         let mut seen: Vec<usize> = Vec::new();
         for gather in &gathers {

@@ -33,24 +33,15 @@ impl Route {
     ) -> Vec<NodeVersionStatus> {
         let known = self.known();
         let map = &known.catalog.shard_map;
-        let nodes: std::collections::BTreeSet<NodeId> =
-            map.replicas.iter().flatten().copied().collect();
-        let limit = deadline
-            .saturating_duration_since(Instant::now())
-            .min(ATTEMPT);
+        let nodes: std::collections::BTreeSet<NodeId> = map.replicas.iter().flatten().copied().collect();
+        let limit = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT);
         join_all(nodes.into_iter().map(|node| {
             let known = known.clone();
             async move {
                 let result = async {
-                    let mut client = self
-                        .inner
-                        .nodes
-                        .client(&known.catalog, node)
-                        .map_err(|status| status.message().to_owned())?;
-                    let message = wire::VersionStatusRequest {
-                        registry: registry.0,
-                        version: version.0,
-                    };
+                    let mut client =
+                        self.inner.nodes.client(&known.catalog, node).map_err(|status| status.message().to_owned())?;
+                    let message = wire::VersionStatusRequest { registry: registry.0, version: version.0 };
                     let request = nodes::request(&known.catalog, message, limit);
                     match timeout(limit, client.version_status(request)).await {
                         Ok(Ok(response)) => Ok(response.into_inner().shards),

@@ -94,11 +94,7 @@ impl Route {
                 }
             }
             if Instant::now() + pause >= deadline {
-                return Err(if maybe_done {
-                    WriteError::Unknown(shard)
-                } else {
-                    WriteError::NoLeader(shard)
-                });
+                return Err(if maybe_done { WriteError::Unknown(shard) } else { WriteError::NoLeader(shard) });
             }
             sleep(pause).await;
             pause = (pause * 2).min(MAX_PAUSE);
@@ -125,27 +121,15 @@ impl Route {
             .filter_map(|failed| async move { failed })
             .collect()
             .await;
-        if failed.is_empty() {
-            Ok(())
-        } else {
-            Err(BarrierError(failed))
-        }
+        if failed.is_empty() { Ok(()) } else { Err(BarrierError(failed)) }
     }
 
-    async fn attempt(
-        &self,
-        node: NodeId,
-        shard: ShardId,
-        command: &[u8],
-        deadline: Instant,
-    ) -> Attempt {
+    async fn attempt(&self, node: NodeId, shard: ShardId, command: &[u8], deadline: Instant) -> Attempt {
         let known = self.known();
         let Ok(mut client) = self.inner.nodes.client(&known.catalog, node) else {
             return Attempt::Refused;
         };
-        let limit = deadline
-            .saturating_duration_since(Instant::now())
-            .min(ATTEMPT);
+        let limit = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT);
         let message = wire::ShardWriteRequest {
             shard: shard.0,
             command: command.to_vec(),
