@@ -2,15 +2,23 @@
 # Installs what a build needs and this machine lacks. With everything there it does nothing.
 set -euo pipefail
 
-# apt packages that are missing.
+# Whether a file of one of these names exists.
+any_file() {
+    local pattern
+    for pattern in "$@"; do
+        if compgen -G "$pattern" >/dev/null; then return 0; fi
+    done
+    return 1
+}
+
+# Packages that are missing, by Debian's names.
 missing=()
+# It builds RocksDB in about half of g++'s time.
 command -v clang >/dev/null || missing+=(clang)
-# RocksDB's bindings are generated with libclang.
-ls /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* /usr/lib64/libclang*.so* >/dev/null 2>&1 ||
-    [ -n "${LIBCLANG_PATH:-}" ] || missing+=(libclang-dev)
+# RocksDB's bindings are generated with libclang. (libclang-cpp is another library.)
+[ -n "${LIBCLANG_PATH:-}" ] || any_file /usr/lib{,64}/{,*/,llvm-*/lib/}libclang{,-[0-9]*}.so* || missing+=(libclang-dev)
 # The C++ standard library's headers, and a linker that rustc calls `cc`.
-ls /usr/include/c++ >/dev/null 2>&1 || missing+=(libstdc++-12-dev)
-command -v cc >/dev/null || missing+=(gcc libc6-dev)
+{ any_file /usr/include/c++/* && command -v cc >/dev/null; } || missing+=(g++)
 
 if ! command -v cargo >/dev/null; then
     echo "cargo is missing: install Rust from https://rustup.rs, then run this again" >&2

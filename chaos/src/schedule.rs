@@ -40,7 +40,7 @@ const STILL_MS: std::ops::RangeInclusive<u64> = 200..=15_000;
 const CALM_MS: std::ops::RangeInclusive<u64> = 0..=4_000;
 
 /// What a recovery is reckoned to take when a schedule is made.
-const RECOVERY: Duration = Duration::from_secs(5);
+const RECOVERY: Duration = Duration::from_secs(1);
 
 /// Faults for about so long. The same arguments give the same schedule; a longer one begins with the shorter one.
 pub fn schedule(scenario: Scenario, seed: u64, minutes: u32, size: Size) -> Vec<Step> {

@@ -165,6 +165,9 @@ pub enum ShardRefusal {
     /// A number whose block is of another shard.
     #[error("this number belongs to another shard")]
     WrongShard,
+    /// A request id that named another request: recognising it as that one would leave this one undone.
+    #[error("this request id named another request; every request needs its own")]
+    RequestReused,
     /// A number with too many entries.
     #[error("a number has at most {0} entries in a registry")]
     TooManyEntries(u32),

@@ -194,6 +194,21 @@ async fn what_does_not_belong_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_acknowledged_suppression_is_never_one_that_another_request_made() {
+    let folder = tempfile::tempdir().expect("folder");
+    let lone = Lone::start(folder.path()).await;
+    let suppress = |i| ShardCommand::Suppress { number: number(i), registry: INTERNAL, suppression: suppression(1) };
+    assert_eq!(lone.write(suppress(1)).await, ShardReply::Suppressed { id: RequestId(1) });
+    assert_eq!(lone.write(suppress(2)).await, ShardReply::Refused(ShardRefusal::RequestReused));
+    lone.stop().await;
+    // The requests are remembered through a restart.
+    let lone = Lone::start(folder.path()).await;
+    assert_eq!(lone.write(suppress(2)).await, ShardReply::Refused(ShardRefusal::RequestReused));
+    assert_eq!(lone.write(suppress(1)).await, ShardReply::Suppressed { id: RequestId(1) });
+    lone.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_barrier_is_known_as_soon_as_it_is_written_and_after_a_restart() {
     let folder = tempfile::tempdir().expect("folder");
     let lone = Lone::start(folder.path()).await;

@@ -145,7 +145,9 @@ impl Failure for Error {
         match self {
             Error::Invalid(_) => Kind::Invalid,
             Error::UnknownRegistry => Kind::NotFound,
-            Error::BulkRegistry(_) | Error::Refused(ShardRefusal::TooManyEntries(_)) => Kind::Precondition,
+            Error::BulkRegistry(_) | Error::Refused(ShardRefusal::TooManyEntries(_) | ShardRefusal::RequestReused) => {
+                Kind::Precondition
+            }
             Error::NotDone { .. } | Error::Unknown { .. } => Kind::Unavailable,
             Error::Refused(_) | Error::Unexpected => Kind::Internal,
         }

@@ -233,6 +233,18 @@ impl Process {
         both.context("read its memory from its status")
     }
 
+    /// The time that it has kept a processor busy since it was started.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        let pid = self.pid().context("it does not run")?;
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("read its statistics")?;
+        // Behind the name in parentheses, which may hold anything, come the fields from the third on.
+        let (_, fields) = stat.rsplit_once(") ").context("a name in parentheses")?;
+        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+        let ticks: u64 = ticks.sum::<Result<u64, _>>().context("read its processor time")?;
+        // The kernel shows hundredths of a second to programs, whatever it counts in.
+        Ok(Duration::from_millis(ticks * 10))
+    }
+
     fn log_end(&self) -> String {
         let text = self.log_text().unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();

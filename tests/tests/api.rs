@@ -58,15 +58,9 @@ async fn rest_answers_under_the_paths_and_names_of_the_specification() -> Result
     let texts = json!([uncovered, "nonsense", listed, clear, listed]);
     let found = http::post(rest, "/api/v1/dnc/check/bulk", &json!({ "phone_numbers": texts })).await?.json()?;
     ensure!(found["total_checked"] == 5 && found["total_on_list"] == 2 && found["total_errors"] == 1, "{found}");
-    let verdicts: Vec<&Value> = found["results"].as_array().context("a list")?.iter().map(|r| &r["verdict"]).collect();
-    ensure!(
-        verdicts
-            == ["UNKNOWN", "", "LISTED", "CLEAR", "LISTED"]
-                .map(|v| if v.is_empty() { Value::Null } else { json!(v) })
-                .iter()
-                .collect::<Vec<_>>(),
-        "{found}"
-    );
+    let results = found["results"].as_array().context("a list")?;
+    let verdicts: Vec<Value> = results.iter().map(|result| result["verdict"].clone()).collect();
+    ensure!(json!(verdicts) == json!(["UNKNOWN", null, "LISTED", "CLEAR", "LISTED"]), "{found}");
     ensure!(found["results"][1]["error"].as_str().is_some_and(|error| !error.is_empty()), "{found}");
     ensure!(found["revision"].is_u64() && found["checked_at"].is_string(), "{found}");
 

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use dnc_core::command::{ShardRefusal, ShardReply, Suppression};
-use dnc_core::ids::RequestId;
+use dnc_core::ids::{RegistryId, RequestId};
+use dnc_core::number::PhoneNumber;
 use serde::{Deserialize, Serialize};
 
 /// Most entries of one number in one registry.
@@ -16,11 +17,24 @@ pub const MAX_REQUESTS: usize = 65_536;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entries(pub Vec<Suppression>);
 
+/// What a request was about. The same id with anything else is another request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The number.
+    pub number: PhoneNumber,
+    /// The registry.
+    pub registry: RegistryId,
+    /// Whether it added or released.
+    pub added: bool,
+}
+
 /// A request that was applied, and what it was answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answered {
     /// The request.
     pub request: RequestId,
+    /// What it was about.
+    pub subject: Subject,
     /// Its answer.
     pub reply: ShardReply,
 }
@@ -29,7 +43,7 @@ pub struct Answered {
 #[derive(Default)]
 pub struct Requests {
     order: VecDeque<(u64, RequestId)>,
-    replies: HashMap<RequestId, ShardReply>,
+    replies: HashMap<RequestId, (Subject, ShardReply)>,
 }
 
 // === impl Entries ===
@@ -60,15 +74,16 @@ impl Entries {
 // === impl Requests ===
 
 impl Requests {
-    /// What this request was answered, if it was applied lately.
-    pub fn reply(&self, request: RequestId) -> Option<&ShardReply> {
-        self.replies.get(&request)
+    /// What this request was answered, if it was applied lately; a refusal, if its id named another one.
+    pub fn reply(&self, request: RequestId, subject: Subject) -> Option<ShardReply> {
+        let (known, reply) = self.replies.get(&request)?;
+        Some(if *known == subject { reply.clone() } else { ShardReply::Refused(ShardRefusal::RequestReused) })
     }
 
     /// Remembers a request; the log index of one to be forgotten for it, if there are too many.
     pub fn remember(&mut self, index: u64, answered: Answered) -> Option<u64> {
         self.order.push_back((index, answered.request));
-        self.replies.insert(answered.request, answered.reply);
+        self.replies.insert(answered.request, (answered.subject, answered.reply));
         if self.order.len() <= MAX_REQUESTS {
             return None;
         }
@@ -121,15 +136,34 @@ mod tests {
         assert_eq!(entries.0.len(), MAX_ENTRIES);
     }
 
+    fn subject(number: u64) -> Subject {
+        let number = PhoneNumber::from_u64(number).expect("a number");
+        Subject { number, registry: RegistryId(1), added: true }
+    }
+
     #[test]
     fn the_oldest_request_is_forgotten_first() {
         let mut requests = Requests::default();
-        let answered = |id| Answered { request: RequestId(id), reply: ShardReply::Done };
+        let about = subject(12_015_550_100);
+        let answered = |id| Answered { request: RequestId(id), subject: about, reply: ShardReply::Done };
         for index in 0..MAX_REQUESTS as u64 {
             assert_eq!(requests.remember(index, answered(index.into())), None);
         }
         assert_eq!(requests.remember(1 << 40, answered(1 << 40)), Some(0));
-        assert_eq!(requests.reply(RequestId(0)), None);
-        assert!(requests.reply(RequestId(1)).is_some());
+        assert_eq!(requests.reply(RequestId(0), about), None);
+        assert_eq!(requests.reply(RequestId(1), about), Some(ShardReply::Done));
+    }
+
+    #[test]
+    fn a_request_id_that_named_another_request_is_refused_and_not_taken_for_a_repetition() {
+        let mut requests = Requests::default();
+        let about = subject(12_015_550_100);
+        let reply = ShardReply::Suppressed { id: RequestId(7) };
+        requests.remember(1, Answered { request: RequestId(7), subject: about, reply: reply.clone() });
+        assert_eq!(requests.reply(RequestId(7), about), Some(reply));
+        let refused = Some(ShardReply::Refused(ShardRefusal::RequestReused));
+        assert_eq!(requests.reply(RequestId(7), subject(12_015_550_101)), refused);
+        assert_eq!(requests.reply(RequestId(7), Subject { added: false, ..about }), refused);
+        assert_eq!(requests.reply(RequestId(7), Subject { registry: RegistryId(2), ..about }), refused);
     }
 }

@@ -14,7 +14,7 @@ use dnc_core::command::{Run, ShardCommand, ShardRefusal, ShardReply, Suppression
 use dnc_core::ids::{RegistryId, RequestId, VersionId};
 use dnc_core::number::PhoneNumber;
 
-use super::entries::{Answered, Entries, Requests};
+use super::entries::{Answered, Entries, Requests, Subject};
 use super::versions::{Mark, MarkState, read_mark};
 use super::{Shard, ShardError, bloom::Bloom, keys, stage};
 
@@ -117,8 +117,9 @@ impl Shard {
         if let Some(refused) = self.refuse_foreign(number) {
             return Ok(refused);
         }
-        if let Some(reply) = self.requests.lock().reply(suppression.id) {
-            return Ok(reply.clone());
+        let subject = Subject { number, registry, added: true };
+        if let Some(reply) = self.requests.lock().reply(suppression.id, subject) {
+            return Ok(reply);
         }
         let id = suppression.id;
         let key = keys::live(number, registry);
@@ -130,7 +131,7 @@ impl Shard {
         // Before the record can be read: the filter never says no for a number that has one.
         self.bloom.insert(number);
         tx.put(&key, &codec::encode(&entries));
-        self.remember(id, &reply, tx);
+        self.remember(id, subject, &reply, tx);
         tx.commit()?;
         self.live_entries.fetch_add(1, Ordering::Relaxed);
         self.grow_bloom(tx.state());
@@ -148,8 +149,9 @@ impl Shard {
         if let Some(refused) = self.refuse_foreign(number) {
             return Ok(refused);
         }
-        if let Some(reply) = self.requests.lock().reply(request) {
-            return Ok(reply.clone());
+        let subject = Subject { number, registry, added: false };
+        if let Some(reply) = self.requests.lock().reply(request, subject) {
+            return Ok(reply);
         }
         let key = keys::live(number, registry);
         let mut entries = read_entries(tx.state(), &key)?;
@@ -159,7 +161,7 @@ impl Shard {
         } else {
             tx.put(&key, &codec::encode(&entries));
         }
-        self.remember(request, &reply, tx);
+        self.remember(request, subject, &reply, tx);
         tx.commit()?;
         if let ShardReply::Released { removed } = reply {
             self.live_entries.fetch_sub(removed, Ordering::Relaxed);
@@ -274,9 +276,9 @@ impl Shard {
     }
 
     /// Remembers a request in the same write as what it changes.
-    fn remember(&self, request: RequestId, reply: &ShardReply, tx: &mut Transition<'_>) {
+    fn remember(&self, request: RequestId, subject: Subject, reply: &ShardReply, tx: &mut Transition<'_>) {
         let index = tx.at().index;
-        let answered = Answered { request, reply: reply.clone() };
+        let answered = Answered { request, subject, reply: reply.clone() };
         tx.put(&keys::request(index), &codec::encode(&answered));
         if let Some(forgotten) = self.requests.lock().remember(index, answered) {
             tx.delete(&keys::request(forgotten));
