@@ -51,6 +51,9 @@ pub(crate) async fn open_append_stream<S>(
 where
     S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
 {
+    // Raft pauses after a failure when it is asked for the next request, and nowhere else: it is asked before anything can fail.
+    let mut input = input.peekable();
+    std::pin::Pin::new(&mut input).peek().await;
     let mut lease = pool.get(to, Purpose::Append).map_err(unreachable)?;
     let window = Arc::new(Window { free: Semaphore::new(pool.options.append_inflight_max), sent: AtomicU64::new(0) });
     let request = pool.envelope(to, group).seal(requests(input, window.clone()));
