@@ -18,11 +18,13 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 /// The variable that says what is logged, as `level` or `target=level`, separated by commas.
 const FILTER: &str = "DNC_LOG";
-/// What servers log unless told. openraft warns of every message to a peer that is down, for every group; what an operator
-/// needs of that is logged and counted by our own code.
-pub const SERVER: &str = "info,openraft=error";
+/// What servers log unless told. openraft warns of every message to a peer that is down, for every group, and calls it an
+/// error that a stopped group does not answer; what an operator needs of that is logged and counted by our own code.
+pub const SERVER: &str = "info,openraft=error,openraft::raft=off";
 /// What `dnc dev` logs unless told: less, for its terminal. While it starts, voters and nodes look for each other.
-pub const DEV: &str = "warn,openraft=error,dnc_meta::follow=error";
+pub const DEV: &str = "warn,openraft=error,openraft::raft=off,dnc_meta::follow=error";
+/// Whose spans are traced, whatever is logged: our own, not those of the libraries below.
+const TRACED: &str = "off,dnc_router=info,dnc_node=info,dnc_meta=info,dnc_consensus=info";
 /// How long one export of traces may take.
 const EXPORT_LIMIT: Duration = Duration::from_secs(3);
 /// How long the last traces may take when the process ends: within the shutdown's own limit.
@@ -72,8 +74,12 @@ pub fn start(options: Options) -> Result<Telemetry> {
         "" => None,
         endpoint => Some(exporter(endpoint, options.service, options.instance)?),
     };
-    let spans = traces.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("dnc")));
-    tracing_subscriber::registry().with(filter).with(lines).with(spans).try_init().context("install the log")?;
+    let spans = traces.as_ref().map(|provider| {
+        let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("dnc"));
+        spans.with_filter(EnvFilter::new(TRACED))
+    });
+    let lines = lines.with_filter(filter);
+    tracing_subscriber::registry().with(lines).with(spans).try_init().context("install the log")?;
     Ok(Telemetry { traces })
 }
 

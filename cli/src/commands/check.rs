@@ -79,7 +79,7 @@ async fn check(client: &Client, asked: &Check, numbers: &[String]) -> Result<Vec
             Ok(answer) => Ok(vec![answer]),
             Err(error) => match error.status() {
                 Some(status) if status.code() == Code::InvalidArgument => Ok(vec![refused(number, status.message())]),
-                _ => Err(error).context("check the number"),
+                _ => Err(explain(error)).context("check the number"),
             },
         };
     }
@@ -89,7 +89,7 @@ async fn check(client: &Client, asked: &Check, numbers: &[String]) -> Result<Vec
         call_id: asked.call_id.clone(),
         checked_by: asked.checked_by.clone(),
     };
-    let answer = client.bulk_check(request).await.context("check the numbers")?;
+    let answer = client.bulk_check(request).await.map_err(explain).context("check the numbers")?;
     ensure!(
         answer.results.len() == numbers.len(),
         "the router answered {} of {} numbers",

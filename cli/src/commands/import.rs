@@ -54,7 +54,7 @@ pub async fn run(asked: Import) -> Result<ExitCode> {
     let progress = Progress::new(total_bytes);
     let result = client.import(header, &asked.files, |now| progress.show(&now)).await;
     progress.finish();
-    print(&result.context("import")?, asked.caller.output)?;
+    print(&result.map_err(explain).context("import")?, asked.caller.output)?;
     Ok(ExitCode::SUCCESS)
 }
 

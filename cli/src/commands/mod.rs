@@ -10,12 +10,41 @@ pub mod registry;
 mod shown;
 pub mod suppress;
 
-use anyhow::Result;
-use dnc_router::client::Client;
+use anyhow::{Result, anyhow};
+use dnc_router::client::{Client, Error};
+use tonic::Code;
 
 use crate::args::Caller;
 
 /// A client of the caller's routers.
 fn client(caller: &Caller) -> Result<Client> {
     Ok(Client::new(&caller.router)?)
+}
+
+/// What a person is told of a failed call. Where the request was at fault the router says what is wrong with it, and the
+/// name of the status adds nothing to that.
+fn explain(error: Error) -> anyhow::Error {
+    match &error {
+        Error::Status(status) if is_refusal(status.code()) => anyhow!("{}", status.message()),
+        _ => error.into(),
+    }
+}
+
+fn is_refusal(code: Code) -> bool {
+    matches!(code, Code::InvalidArgument | Code::NotFound | Code::AlreadyExists | Code::FailedPrecondition | Code::Aborted)
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Status;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_the_words_of_the_router() {
+        let refused = explain(Status::not_found("there is no registry of this name").into());
+        assert_eq!(refused.to_string(), "there is no registry of this name");
+        let failed = explain(Status::unavailable("nobody is there").into()).to_string();
+        assert!(failed.contains("unavailable") && failed.contains("nobody is there"), "{failed}");
+    }
 }

@@ -46,8 +46,6 @@ impl Progress {
             return;
         }
         *current = phase;
-        self.bar.reset();
-        self.bar.set_prefix(word(phase));
         let counted = match phase {
             ImportPhase::Receiving | ImportPhase::Reading => "{bytes}/{total_bytes}  {bytes_per_sec}",
             _ => "{human_pos}/{human_len}  {per_sec}",
@@ -55,6 +53,9 @@ impl Progress {
         let template = format!("{{prefix:10}} [{{bar:30}}] {counted}  {{eta}} left  {{msg}}");
         let style = ProgressStyle::with_template(&template).expect("the template is right");
         self.bar.set_style(style.progress_chars("=> "));
+        self.bar.set_prefix(word(phase));
+        // Draws, so it comes last; rate and time left are those of the phase.
+        self.bar.reset();
     }
 }
 

@@ -7,6 +7,7 @@ use clap::Subcommand;
 use dnc_proto::v1::{CreateRegistryRequest, Registry};
 use serde::Serialize;
 
+use super::explain;
 use crate::args::{Caller, Output};
 use crate::output;
 
@@ -85,7 +86,7 @@ pub async fn run(asked: RegistryArgs) -> Result<ExitCode> {
 
 async fn list(caller: &Caller) -> Result<ExitCode> {
     let client = super::client(caller)?;
-    let answer = client.list_registries().await.context("list the registries")?;
+    let answer = client.list_registries().await.map_err(explain).context("list the registries")?;
     match caller.output {
         Output::Json => output::json(&Listed {
             registries: answer.registries.iter().map(Shown::of).collect(),
@@ -104,7 +105,7 @@ async fn create(asked: Create) -> Result<ExitCode> {
         jurisdiction: asked.jurisdiction,
         max_age_days: asked.max_age_days,
     };
-    let registry = client.create_registry(request).await.context("create the registry")?;
+    let registry = client.create_registry(request).await.map_err(explain).context("create the registry")?;
     match asked.caller.output {
         Output::Json => output::json(&Shown::of(&registry))?,
         Output::Text => table(std::slice::from_ref(&registry))?,

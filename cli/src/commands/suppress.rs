@@ -7,6 +7,7 @@ use clap::{Subcommand, ValueEnum};
 use dnc_proto::v1::{AddSuppressionRequest, RemoveSuppressionRequest};
 use serde_json::json;
 
+use super::explain;
 use crate::args::{Caller, Output};
 use crate::output;
 
@@ -94,7 +95,7 @@ async fn add(asked: Add) -> Result<()> {
         // The client makes one, so that its retries are recognised.
         request_id: String::new(),
     };
-    let answer = client.add_suppression(request).await.context("add the suppression")?;
+    let answer = client.add_suppression(request).await.map_err(explain).context("add the suppression")?;
     let (id, number, registry) = (answer.suppression_id, answer.phone_number, answer.registry);
     match asked.caller.output {
         Output::Json => output::json(&json!({ "suppression_id": id, "phone_number": number, "registry": registry })),
@@ -111,7 +112,7 @@ async fn remove(asked: Remove) -> Result<()> {
         removed_by: asked.removed_by,
         request_id: String::new(),
     };
-    let answer = client.remove_suppression(request).await.context("remove the suppression")?;
+    let answer = client.remove_suppression(request).await.map_err(explain).context("remove the suppression")?;
     let (removed, number, registry) = (answer.removed, answer.phone_number, answer.registry);
     match asked.caller.output {
         Output::Json => output::json(&json!({ "removed": removed, "phone_number": number, "registry": registry })),
