@@ -8,6 +8,7 @@ use dnc_proto::v1::{BulkCheckRequest, BulkItem, CheckRequest, CheckResponse, Evi
 use dnc_router::client::Client;
 use tonic::Code;
 
+use super::explain;
 use super::shown::{Shown, cause_word, reason_word, verdict_word};
 use crate::args::{Caller, Output};
 use crate::output;

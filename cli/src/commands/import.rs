@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use dnc_proto::v1::{ImportHeader, ImportResult};
 use serde_json::json;
 
+use super::explain;
 use super::progress::Progress;
 use crate::args::{Caller, Output};
 use crate::output;

@@ -31,7 +31,10 @@ fn explain(error: Error) -> anyhow::Error {
 }
 
 fn is_refusal(code: Code) -> bool {
-    matches!(code, Code::InvalidArgument | Code::NotFound | Code::AlreadyExists | Code::FailedPrecondition | Code::Aborted)
+    matches!(
+        code,
+        Code::InvalidArgument | Code::NotFound | Code::AlreadyExists | Code::FailedPrecondition | Code::Aborted
+    )
 }
 
 #[cfg(test)]

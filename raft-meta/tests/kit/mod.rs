@@ -149,6 +149,27 @@ impl Voters {
     }
 }
 
+impl Drop for Voters {
+    /// Stops whoever still runs: a process that ends while RocksDB works pulls the locks from under its threads, and aborts.
+    fn drop(&mut self) {
+        let mut tasks = Vec::new();
+        for slot in &mut self.slots {
+            if let Slot::Running { stop, task, .. } = std::mem::replace(slot, Slot::Stopped(None)) {
+                stop.cancel();
+                tasks.push(task);
+            }
+        }
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async {
+                for task in tasks {
+                    // A test that failed may have left one that cannot stop; the test's own error counts.
+                    let _ = timeout(LIMIT, task).await;
+                }
+            });
+        });
+    }
+}
+
 // === impl Following ===
 
 impl Following {
