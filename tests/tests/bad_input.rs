@@ -7,7 +7,7 @@ use anyhow::{Result, bail, ensure};
 use dnc_core::codec;
 use dnc_core::verdict::{Cause, Verdict};
 use dnc_proto::internal::node_service_client::NodeServiceClient;
-use dnc_proto::internal::{CatalogCopy, NodeCheckRequest, ShardQuestion};
+use dnc_proto::internal::{CatalogCopy, GetCatalogRequest, NodeCheckRequest, ShardQuestion};
 use dnc_proto::v1;
 use dnc_proto::v1::import_request::Part;
 use dnc_tests::cluster::{Cluster, ClusterName, LOG_FILTER, Size, connect, replicas_of};
@@ -285,6 +285,9 @@ async fn a_process_of_another_cluster_is_refused() -> Result<()> {
         let answer = NodeServiceClient::new(connect(node).await?).check(request).await;
         refused(answer, Code::FailedPrecondition, &["cluster", &name.0])?;
     }
+    let asked = stranger.request(GetCatalogRequest { newer_than: 0 })?;
+    let answer = NodeServiceClient::new(connect(node).await?).get_catalog(asked).await;
+    refused(answer, Code::FailedPrecondition, &["cluster", &name.0])?;
     ensure!(replicas_of(node, &stranger, false).await.is_err());
     ensure!(replicas_of(node, &name, false).await.is_ok(), "its own name is taken");
 

@@ -138,6 +138,9 @@ impl NodeService for Service {
         &self,
         request: Request<wire::GetCatalogRequest>,
     ) -> Result<Response<wire::CatalogCopy>, Status> {
+        if request.metadata().contains_key(CLUSTER_KEY) {
+            self.same_cluster(&request)?;
+        }
         let known = self.cache.get();
         let newer = known.catalog.revision > request.into_inner().newer_than;
         Ok(Response::new(wire::CatalogCopy {
