@@ -3,31 +3,38 @@
 //! Routers make these; nodes apply them. Every command is safe to repeat: a repeated one is
 //! recognised by its request id, its version's state or its revision, and changes nothing.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::block::{Block, BlockId};
-use crate::ids::{RegistryId, RequestId, VersionId};
+use crate::counts::Counts;
+use crate::exemption::Exemption;
+use crate::ids::{RegistryId, RequestId, TenantId, VersionId};
 use crate::number::PhoneNumber;
+use crate::suppression::{Removal, Suppression};
 
 /// Most bytes of blocks in one run: a log entry stays under 1 MB.
 pub const MAX_RUN_BYTES: usize = 256 << 10;
 
-/// Longest free text in an entry, in bytes.
-pub const MAX_TEXT: usize = 1_024;
+/// Most entries that one command adds.
+pub const MAX_BATCH: usize = 500;
+
+/// Most entries that one sweep ends, and most blocks that one prune looks at.
+pub const MAX_SWEEP: u32 = 1_000;
 
 /// One entry of a shard's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ShardCommand {
     /// Lists a number in a live registry.
-    Suppress {
-        /// The number.
-        number: PhoneNumber,
-        /// The live registry.
-        registry: RegistryId,
-        /// The entry; its id is the request's id.
-        suppression: Suppression,
+    Suppress(Addition),
+    /// Lists several numbers, all or none. Each entry has an id of its own.
+    SuppressMany {
+        /// Names this request.
+        request: RequestId,
+        /// The entries, at most [`MAX_BATCH`].
+        additions: Vec<Addition>,
     },
-    /// Removes the entries that it names, and no others.
+    /// Removes the entries that it names, and no others; what they were stays readable as a trace.
     Release {
         /// Names this request.
         request: RequestId,
@@ -35,8 +42,63 @@ pub enum ShardCommand {
         number: PhoneNumber,
         /// The live registry.
         registry: RegistryId,
+        /// Whose entries.
+        tenant: TenantId,
         /// The entries to remove, as the requester saw them.
         entries: Vec<RequestId>,
+        /// Who, when, why.
+        removal: Removal,
+    },
+    /// Notes that somebody made sure that entries still hold.
+    Verify {
+        /// Names this request.
+        request: RequestId,
+        /// The number.
+        number: PhoneNumber,
+        /// The live registry.
+        registry: RegistryId,
+        /// Whose entries.
+        tenant: TenantId,
+        /// When, milliseconds since 1970.
+        verified_ms: u64,
+    },
+    /// Exempts a number from federal and state listings, for one tenant.
+    Grant {
+        /// The number.
+        number: PhoneNumber,
+        /// The exemption; its id is the request's id.
+        exemption: Exemption,
+    },
+    /// Ends the exemptions that it names, and no others; what they were stays readable as a trace.
+    Revoke {
+        /// Names this request.
+        request: RequestId,
+        /// The number.
+        number: PhoneNumber,
+        /// Whose exemptions.
+        tenant: TenantId,
+        /// The exemptions to end.
+        exemptions: Vec<RequestId>,
+        /// Who, when, why.
+        removal: Removal,
+    },
+    /// Ends suppressions and exemptions whose time has come.
+    Sweep {
+        /// A time that a majority of the shard's clocks have reached, milliseconds since 1970.
+        now_ms: u64,
+        /// Most entries to end.
+        limit: u32,
+    },
+    /// Adds to the counters of a day.
+    Count {
+        /// Names this request.
+        request: RequestId,
+        /// Whose checks.
+        tenant: TenantId,
+        /// The day, UTC.
+        day: Date,
+        /// What to add.
+        counts: Box<Counts>,
     },
     /// Stages part of a version.
     Stage {
@@ -48,6 +110,17 @@ pub enum ShardCommand {
         ancestry: Vec<VersionId>,
         /// The part.
         run: Run,
+    },
+    /// Stages part of a version as changes of what it is made from.
+    Amend {
+        /// Of which registry.
+        registry: RegistryId,
+        /// Which version.
+        version: VersionId,
+        /// The versions that it was made from, newest first.
+        ancestry: Vec<VersionId>,
+        /// The changes, by block, ascending.
+        edits: Vec<Edit>,
     },
     /// Says that all runs of a version are in: it becomes resident, and its checksum is reported.
     Seal {
@@ -64,6 +137,17 @@ pub enum ShardCommand {
         registry: RegistryId,
         /// Which version.
         version: VersionId,
+    },
+    /// Deletes blocks that no kept version needs, a part of the registry at a time.
+    Prune {
+        /// Of which registry.
+        registry: RegistryId,
+        /// The versions whose content stays.
+        keep: Vec<VersionId>,
+        /// The first block to look at.
+        from: BlockId,
+        /// Most blocks to look at.
+        limit: u32,
     },
     /// From here on, no check may be judged by a catalog older than this.
     Barrier {
@@ -83,28 +167,26 @@ pub struct Run {
     pub blocks: Vec<(BlockId, Block)>,
 }
 
-/// One opt-out.
+/// A number to be listed in a live registry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Suppression {
-    /// Names it: the id of the request that made it.
-    pub id: RequestId,
-    /// Who asked for it.
-    pub origin: Origin,
-    /// Why.
-    pub reason: String,
-    /// Who entered it.
-    pub added_by: String,
-    /// When, milliseconds since 1970.
-    pub added_ms: u64,
+pub struct Addition {
+    /// The number.
+    pub number: PhoneNumber,
+    /// The live registry.
+    pub registry: RegistryId,
+    /// The entry; its id is the request's id.
+    pub suppression: Suppression,
 }
 
-/// Who asked for a suppression.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Origin {
-    /// The person called.
-    Consumer,
-    /// The company itself.
-    Company,
+/// What changes in one block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// The block.
+    pub block: BlockId,
+    /// Numbers that come in.
+    pub add: Block,
+    /// Numbers that go. None of them is in `add`.
+    pub drop: Block,
 }
 
 /// What a shard answers to a command.
@@ -117,10 +199,46 @@ pub enum ShardReply {
         /// Its id: that of an earlier request, if this one repeats it.
         id: RequestId,
     },
+    /// These suppressions stand.
+    SuppressedMany {
+        /// How many of them were new.
+        added: u64,
+    },
     /// How many entries a release removed.
     Released {
         /// Entries removed.
         removed: u64,
+    },
+    /// How many entries were verified.
+    Verified {
+        /// Entries verified.
+        entries: u64,
+    },
+    /// The exemption stands.
+    Granted {
+        /// Its id.
+        id: RequestId,
+    },
+    /// How many exemptions were ended.
+    Revoked {
+        /// Exemptions ended.
+        removed: u64,
+    },
+    /// How many entries a sweep ended.
+    Swept {
+        /// Entries ended.
+        ended: u64,
+        /// Whether more are due.
+        more: bool,
+    },
+    /// How far a prune has come.
+    Pruned {
+        /// Blocks deleted.
+        deleted: u64,
+        /// The block to go on from; none at the end.
+        next: Option<BlockId>,
+        /// Versions of which blocks are still stored, among those looked at.
+        holding: Vec<VersionId>,
     },
     /// What a run changed against the parent version.
     Staged(Changed),
@@ -171,6 +289,12 @@ pub enum ShardRefusal {
     /// A number with too many entries.
     #[error("a number has at most {0} entries in a registry")]
     TooManyEntries(u32),
+    /// A command with more entries than it may have, or with none.
+    #[error("a command adds 1 to {0} entries")]
+    BadBatch(u32),
+    /// A version that another one in the making needs, or that is complete, cannot be dropped.
+    #[error("the version is kept")]
+    Kept,
 }
 
 // === impl Changed ===

@@ -254,14 +254,28 @@ impl From<PhoneNumber> for u64 {
     }
 }
 
-/// National numbers of these countries never begin with 0, so a 0 behind the code is a trunk prefix that someone left
-/// in. (Elsewhere a zero may belong to the number, as in Italy.)
+/// Countries whose national numbers begin with 0 behind the country code too: Italy with San Marino and the Vatican, and
+/// the African plans that kept their zeros when they grew.
+const ZERO_BELONGS: [u64; 7] = [39, 225, 229, 241, 242, 378, 379];
+
+/// Whether a 0 follows the country code that is a trunk prefix someone left in: everywhere but in a few countries it is
+/// not dialled from abroad, and a list holds the number without it.
 pub(crate) fn has_trunk_prefix(value: u64) -> bool {
     let mut leading = value;
-    while leading >= 1_000 {
+    while leading >= 10_000 {
         leading /= 10;
     }
-    matches!(leading, 440 | 650 | 910)
+    if leading / 1_000 == 1 {
+        // Area codes of the North American plan follow rules of their own.
+        return false;
+    }
+    let code = u64::from(country_code_of((leading / 10) as u16));
+    let code_and_next = match code {
+        0..10 => leading / 100,
+        10..100 => leading / 10,
+        _ => leading,
+    };
+    code_and_next == code * 10 && !ZERO_BELONGS.contains(&code)
 }
 
 /// Digits of `value` in decimal; one for zero.

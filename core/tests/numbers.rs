@@ -28,6 +28,7 @@ fn the_usual_ways_to_write_a_number_mean_the_same() {
     }
     assert_eq!(parsed("+65 6123 4567"), Ok(6_561_234_567));
     assert_eq!(parsed("+39 06 1234 5678"), Ok(390_612_345_678));
+    assert_eq!(parsed("+225 07 01 02 03 04"), Ok(2_250_701_020_304));
 }
 
 #[test]
@@ -58,6 +59,9 @@ fn what_is_no_number_is_refused_by_kind() {
         ("+02015550100", NumberError::CountryCode),
         ("+44 (0)20 7946 0958", NumberError::TrunkPrefix),
         ("+44 020 7946 0958", NumberError::TrunkPrefix),
+        ("+61 0412 345 678", NumberError::TrunkPrefix),
+        ("+7 0912 345 67 89", NumberError::TrunkPrefix),
+        ("+353 086 123 4567", NumberError::TrunkPrefix),
         ("1015550100", NumberError::AreaCode),
         ("0015550100", NumberError::AreaCode),
         ("2915550100", NumberError::AreaCode),

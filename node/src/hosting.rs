@@ -156,13 +156,12 @@ fn wanted(catalog: &Catalog) -> Wanted {
     let mut asked = BTreeSet::new();
     let mut idle = BTreeSet::new();
     for registry in catalog.registries.values() {
-        let previous = registry.active.and_then(|active| registry.versions.get(&active)?.parent);
         for version in registry.versions.values() {
             let key = (registry.id, version.id);
-            let now = Some(version.id) == registry.active || Some(version.id) == previous;
+            let now = [registry.active, registry.previous, registry.summoned].contains(&Some(version.id));
             match version.state {
-                VersionState::Sealed { .. } if now => asked.insert(key),
-                VersionState::Sealed { .. } | VersionState::Discarded => idle.insert(key),
+                VersionState::Sealed(_) if now => asked.insert(key),
+                VersionState::Sealed(_) | VersionState::Discarded => idle.insert(key),
                 // Not activated yet, but it may be in a moment.
                 VersionState::Staging => asked.insert(key),
             };

@@ -70,7 +70,7 @@ async fn serve(
     let hosting = Hosting::default();
     tokio::spawn(catalog_copy::keep(store.clone(), cache.clone(), stop.clone()));
     tokio::spawn(hosting.clone().follow(host.clone(), identity.node, cache.clone(), ready, stop.clone()));
-    tokio::spawn(gauges::keep(hosting.clone(), cache.clone(), stop.clone()));
+    tokio::spawn(gauges::keep(identity.node, hosting.clone(), cache.clone(), stop.clone()));
     let announced = tokio::spawn(identity::announce(store, options.clone(), identity, meta, stop.clone()));
     let served = service::serve(
         listeners.service,

@@ -106,7 +106,7 @@ impl CatalogCache {
         let view = if catalog.view_revision == known.view.revision {
             Arc::clone(&known.view)
         } else {
-            let view = Arc::new(View::of(&catalog));
+            let view = Arc::new(View::after(&catalog, &known.view));
             views.push_back(Arc::clone(&view));
             while views.len() > VIEWS_KEPT {
                 views.pop_front();
@@ -150,7 +150,7 @@ impl CatalogCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dnc_core::catalog::{Change, Founding, NodeAddresses};
+    use dnc_core::catalog::{Change, Founding, NewRegistry, NodeAddresses};
     use dnc_core::registry::RegistryKind;
 
     fn founded(cluster: u128) -> Catalog {
@@ -167,12 +167,7 @@ mod tests {
 
     fn with_registry(catalog: &Catalog, name: &str) -> Catalog {
         let mut next = catalog.clone();
-        next.apply(Change::CreateRegistry {
-            name: name.into(),
-            kind: RegistryKind::State,
-            jurisdiction: "TX".into(),
-            max_age_days: 31,
-        });
+        next.apply(Change::CreateRegistry(NewRegistry::named(name, RegistryKind::State)));
         next
     }
 

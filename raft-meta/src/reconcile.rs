@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use dnc_consensus::Group;
-use dnc_core::catalog::{Catalog, Change, Decision, Founding};
+use dnc_core::catalog::{Catalog, Change, Decision, Founding, NewRegistry};
 use dnc_core::codec;
 use dnc_core::placement::{self, Candidate};
-use dnc_core::registry::{MAX_LIST_AGE_DAYS, RegistryKind};
+use dnc_core::registry::{RegistryKind, Settings};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -28,12 +28,13 @@ pub(crate) fn next_step(catalog: &Catalog, founding: &Founding) -> Option<Change
     let first = [("federal", RegistryKind::Federal, "US"), ("internal", RegistryKind::Internal, "")];
     for (name, kind, jurisdiction) in first {
         if catalog.registry_named(name).is_none() {
-            return Some(Change::CreateRegistry {
+            return Some(Change::CreateRegistry(NewRegistry {
                 name: name.into(),
                 kind,
-                jurisdiction: jurisdiction.into(),
-                max_age_days: MAX_LIST_AGE_DAYS,
-            });
+                owner: None,
+                settings: Settings { jurisdiction: jurisdiction.into(), ..Settings::default() },
+                now_ms: 0,
+            }));
         }
     }
     let placed = !catalog.shard_map.replicas.is_empty();
@@ -113,7 +114,7 @@ mod tests {
         assert_eq!(catalog.founding, Some(founding()));
         let federal = catalog.registry_named("federal").expect("created");
         assert_eq!(federal.kind, RegistryKind::Federal);
-        assert_eq!((federal.jurisdiction.as_str(), federal.max_age_days), ("US", 31));
+        assert_eq!((federal.settings.jurisdiction.as_str(), federal.settings.max_age_days), ("US", 31));
         let internal = catalog.registry_named("internal").expect("created");
         assert_eq!(internal.kind, RegistryKind::Internal);
         assert!(catalog.shard_map.replicas.is_empty());

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use dnc_core::catalog::{Catalog, Change, Decision, Founding, Refusal};
+use dnc_core::catalog::{Catalog, Change, Decision, Founding, NewRegistry, Refusal};
 use dnc_core::codec;
 use dnc_core::registry::RegistryKind;
 use dnc_meta::{MetaClient, ProposeError};
@@ -300,12 +300,7 @@ async fn what_is_no_change_or_a_second_founding_is_refused_and_changes_nothing()
     let founding = foreign().founding.expect("founded");
     let refused = client.propose(&Change::Found(founding), LIMIT).await;
     assert!(matches!(refused, Err(ProposeError::Rejected(_))), "{refused:?}");
-    let taken = Change::CreateRegistry {
-        name: "federal".into(),
-        kind: RegistryKind::State,
-        jurisdiction: "TX".into(),
-        max_age_days: 31,
-    };
+    let taken = Change::CreateRegistry(NewRegistry::named("federal", RegistryKind::State));
     let decision = client.propose(&taken, LIMIT).await?;
     assert_eq!(decision, Decision::Refused(Refusal::NameTaken));
     node_id(&client.propose(&register(1), LIMIT).await?)?;

@@ -8,20 +8,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dnc_core::catalog::{Catalog, Change, Decision};
-use dnc_core::command::{ShardCommand, ShardReply, Suppression};
+use dnc_core::command::{ShardCommand, ShardReply};
 use dnc_core::ids::{RegistryId, ShardId, VersionId};
 use dnc_core::number::PhoneNumber;
+use dnc_core::query::{ShardAnswer, ShardQuery};
+use dnc_core::verdict::Asker;
 use dnc_meta::{Known, ProposeError, TimedOut};
 use tokio::time::Instant;
 
-use crate::route::{BarrierError, Checked, NodeVersionStatus, Route, Unavailable, WriteError};
+use crate::route::{BarrierError, Checked, NodeVersionStatus, QueryError, Route, WriteError};
 
 /// A cluster to ask. Clones share it.
 pub trait Cluster: Clone + Send + Sync + 'static {
-    /// Judges numbers by one view. Never fails: what cannot be known is UNKNOWN.
+    /// Judges numbers for one asker by one view. Never fails: what cannot be known is UNKNOWN.
     fn check(
         &self,
         numbers: &[PhoneNumber],
+        asker: &Asker,
         request_id: &str,
         deadline: Instant,
     ) -> impl Future<Output = Checked> + Send;
@@ -34,13 +37,13 @@ pub trait Cluster: Clone + Send + Sync + 'static {
         deadline: Instant,
     ) -> impl Future<Output = Result<ShardReply, WriteError>> + Send;
 
-    /// The entries of a number in a live registry, by the read rule.
-    fn suppressions(
+    /// Asks the leader of a shard; the answer shows every write that was acknowledged before.
+    fn query(
         &self,
-        number: PhoneNumber,
-        registry: RegistryId,
+        shard: ShardId,
+        query: &ShardQuery,
         deadline: Instant,
-    ) -> impl Future<Output = Result<Vec<Suppression>, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<ShardAnswer, QueryError>> + Send;
 
     /// How far a version is on each node of the shard map.
     fn version_status(
@@ -75,21 +78,16 @@ pub fn can_answer(catalog: &Catalog) -> bool {
 // === impl Cluster for Route ===
 
 impl Cluster for Route {
-    async fn check(&self, numbers: &[PhoneNumber], request_id: &str, deadline: Instant) -> Checked {
-        Route::check(self, numbers, request_id, deadline).await
+    async fn check(&self, numbers: &[PhoneNumber], asker: &Asker, request_id: &str, deadline: Instant) -> Checked {
+        Route::check(self, numbers, asker, request_id, deadline).await
     }
 
     async fn write(&self, shard: ShardId, command: &ShardCommand, deadline: Instant) -> Result<ShardReply, WriteError> {
         Route::write(self, shard, command, deadline).await
     }
 
-    async fn suppressions(
-        &self,
-        number: PhoneNumber,
-        registry: RegistryId,
-        deadline: Instant,
-    ) -> Result<Vec<Suppression>, Unavailable> {
-        Route::suppressions(self, number, registry, deadline).await
+    async fn query(&self, shard: ShardId, query: &ShardQuery, deadline: Instant) -> Result<ShardAnswer, QueryError> {
+        Route::query(self, shard, query, deadline).await
     }
 
     async fn version_status(

@@ -7,9 +7,11 @@
 //! through `route` to the shards, and its judgement goes back up through `api::answer`. `suppress`
 //! writes opt-outs, `import` loads lists. What these need of the cluster below is the trait in
 //! `cluster`, so that tests can stand in for it. [`client`] is the other end: what a caller uses.
+//! [`shown`] is what both ends show an answer as.
 
 mod api;
 pub mod client;
+mod clock;
 mod cluster;
 mod failure;
 mod import;
@@ -17,6 +19,7 @@ mod options;
 mod registries;
 mod route;
 mod run;
+pub mod shown;
 mod suppress;
 mod telemetry;
 #[cfg(test)]

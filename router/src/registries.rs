@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dnc_core::catalog::{Change, Decision, Refusal};
-use dnc_core::registry::{MAX_LIST_AGE_DAYS, Registry, RegistryKind, check_name};
+use dnc_core::catalog::{self, Change, Decision, Refusal};
+use dnc_core::registry::{MAX_LIST_AGE_DAYS, Registry, RegistryKind, Settings, check_name};
 use dnc_meta::Known;
 
+use crate::clock::now_ms;
 use crate::cluster::Cluster;
 use crate::failure::{Failure, Invalid, Kind};
 
@@ -95,34 +96,27 @@ impl<C: Cluster> Registries<C> {
             0 => MAX_LIST_AGE_DAYS,
             days => u16::try_from(days).expect("at most MAX_AGE_DAYS"),
         };
-        let change = Change::CreateRegistry {
-            name: new.name.clone(),
+        let change = Change::CreateRegistry(catalog::NewRegistry {
+            name: new.name,
             kind,
-            jurisdiction: new.jurisdiction.clone(),
-            max_age_days,
-        };
+            owner: None,
+            settings: Settings { jurisdiction: new.jurisdiction, max_age_days, ..Settings::default() },
+            now_ms: now_ms(),
+        });
         let decision = self.cluster.propose(&change, PROPOSE).await.map_err(|_| Error::Unconfirmed)?;
         let id = match decision {
             Decision::Registry { id, .. } => id,
             Decision::Refused(why) => return Err(Error::Refused(why)),
             _ => return Err(Error::Unexpected),
         };
-        // Requests that follow on this router should find it; if it does not hear of it in time, it is made nevertheless.
+        // Requests that follow on this router should find it.
         let heard = self
             .cluster
             .wait_for(HEAR, |catalog| catalog.registries.contains_key(&id))
             .await
             .ok()
             .and_then(|known| known.catalog.registries.get(&id).cloned());
-        Ok(heard.unwrap_or_else(|| Registry {
-            id,
-            name: new.name,
-            kind,
-            jurisdiction: new.jurisdiction,
-            max_age_days,
-            active: None,
-            versions: Default::default(),
-        }))
+        heard.ok_or(Error::Unconfirmed)
     }
 }
 
@@ -139,7 +133,7 @@ mod tests {
     async fn a_registry_is_made_once_however_often_it_is_asked_for() {
         let registries = Registries::new(Fake::founded());
         let made = registries.create(new("tx", "state")).await.expect("made");
-        assert_eq!(made.max_age_days, MAX_LIST_AGE_DAYS);
+        assert_eq!(made.settings.max_age_days, MAX_LIST_AGE_DAYS);
         let again = registries.create(new("tx", "state")).await.expect("found");
         assert_eq!(made, again);
         let other = registries.create(new("tx", "partner")).await;

@@ -7,16 +7,18 @@
 
 use std::time::Duration;
 
-use dnc_core::command::{MAX_TEXT, Origin, ShardCommand, ShardRefusal, ShardReply, Suppression};
-use dnc_core::ids::{BadRequestId, RegistryId, RequestId, ShardId};
+use dnc_core::command::{self, ShardCommand, ShardRefusal, ShardReply};
+use dnc_core::ids::{BadRequestId, RegistryId, RequestId, ShardId, TenantId};
 use dnc_core::log_key::LogKey;
 use dnc_core::number::{NumberError, PhoneNumber};
+use dnc_core::query::{By, MAX_PAGE, Search, ShardAnswer, ShardQuery};
 use dnc_core::registry::RegistryKind;
-use jiff::Timestamp;
+use dnc_core::suppression::{self, MAX_TEXT, Origin, Suppression};
 use tokio::time::Instant;
 use tracing::info;
 use uuid::Uuid;
 
+use crate::clock::now_ms;
 use crate::cluster::{Cluster, can_answer};
 use crate::failure::{Failure, Invalid, Kind};
 use crate::options::MAX_ID_BYTES;
@@ -163,20 +165,20 @@ impl<C: Cluster> Suppressions<C> {
     }
 
     /// Lists a number.
-    pub async fn add(&self, addition: Addition) -> Result<Added, Error> {
-        let outcome = self.try_add(addition).await;
+    pub async fn add(&self, tenant: TenantId, addition: Addition) -> Result<Added, Error> {
+        let outcome = self.try_add(tenant, addition).await;
         telemetry::suppression("add", outcome_of(&outcome));
         outcome
     }
 
     /// Removes the entries of a number that stand now.
-    pub async fn remove(&self, removal: Removal) -> Result<Removed, Error> {
-        let outcome = self.try_remove(removal).await;
+    pub async fn remove(&self, tenant: TenantId, removal: Removal) -> Result<Removed, Error> {
+        let outcome = self.try_remove(tenant, removal).await;
         telemetry::suppression("remove", outcome_of(&outcome));
         outcome
     }
 
-    async fn try_add(&self, addition: Addition) -> Result<Added, Error> {
+    async fn try_add(&self, tenant: TenantId, addition: Addition) -> Result<Added, Error> {
         Invalid::limit("reason", &addition.reason, MAX_TEXT)?;
         Invalid::limit("added_by", &addition.added_by, MAX_ID_BYTES)?;
         let origin = match addition.origin.as_str() {
@@ -185,17 +187,15 @@ impl<C: Cluster> Suppressions<C> {
             _ => return Err(Invalid::new("origin", "must be consumer or company").into()),
         };
         let target = self.target(&addition.phone_number, &addition.registry, &addition.request_id).await?;
-        let command = ShardCommand::Suppress {
+        let command = ShardCommand::Suppress(command::Addition {
             number: target.number,
             registry: target.registry,
             suppression: Suppression {
-                id: target.request,
-                origin,
                 reason: addition.reason,
                 added_by: addition.added_by,
-                added_ms: now_ms(),
+                ..Suppression::new(target.request, tenant, origin, now_ms())
             },
-        };
+        });
         let id = match self.write(&target, &command).await? {
             ShardReply::Suppressed { id } => id,
             ShardReply::Refused(why) => return Err(Error::Refused(why)),
@@ -205,19 +205,12 @@ impl<C: Cluster> Suppressions<C> {
         Ok(Added { id, number: target.number, registry: target.registry_name })
     }
 
-    async fn try_remove(&self, removal: Removal) -> Result<Removed, Error> {
+    async fn try_remove(&self, tenant: TenantId, removal: Removal) -> Result<Removed, Error> {
         Invalid::require("reason", &removal.reason, MAX_TEXT)?;
         Invalid::limit("removed_by", &removal.removed_by, MAX_ID_BYTES)?;
         let may_be_repeated = !removal.request_id.is_empty();
         let target = self.target(&removal.phone_number, &removal.registry, &removal.request_id).await?;
-        let entries: Vec<RequestId> = self
-            .cluster
-            .suppressions(target.number, target.registry, target.deadline)
-            .await
-            .map_err(|why| Error::NotDone { why: why.to_string(), request_id: target.request })?
-            .into_iter()
-            .map(|entry| entry.id)
-            .collect();
+        let entries = self.entries(tenant, &target).await?;
         // With nothing to remove there is nothing to write, unless the caller may be repeating
         // itself: then the shard knows what the first time removed, or remembers this as the first
         // time, so that a still later repetition takes away no entry made in between.
@@ -228,7 +221,14 @@ impl<C: Cluster> Suppressions<C> {
                 request: target.request,
                 number: target.number,
                 registry: target.registry,
+                tenant,
                 entries,
+                removal: suppression::Removal {
+                    request: Some(target.request),
+                    reason: removal.reason,
+                    removed_by: removal.removed_by,
+                    removed_ms: now_ms(),
+                },
             };
             match self.write(&target, &command).await? {
                 ShardReply::Released { removed } => removed,
@@ -238,6 +238,23 @@ impl<C: Cluster> Suppressions<C> {
         };
         self.log(&target, "suppressions removed");
         Ok(Removed { removed, number: target.number, registry: target.registry_name })
+    }
+
+    /// The entries that the tenant has for a number.
+    async fn entries(&self, tenant: TenantId, target: &Target) -> Result<Vec<RequestId>, Error> {
+        let number = target.number.to_u64();
+        let search = Search {
+            tenant,
+            by: By::Number { first: number, last: number },
+            registry: Some(target.registry),
+            after: None,
+            limit: MAX_PAGE,
+        };
+        let answer = self.cluster.query(target.shard, &ShardQuery::Search(search), target.deadline).await;
+        match answer.map_err(|why| Error::NotDone { why: why.to_string(), request_id: target.request })? {
+            ShardAnswer::Entries { entries, .. } => Ok(entries.into_iter().map(|entry| entry.suppression.id).collect()),
+            _ => Err(Error::Unexpected),
+        }
     }
 
     /// Understands what a request is about.
@@ -300,10 +317,6 @@ impl<C: Cluster> Suppressions<C> {
 
 fn bad_number(error: NumberError) -> Invalid {
     Invalid::new("phone_number", format!("not a phone number: {error}"))
-}
-
-fn now_ms() -> u64 {
-    u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
 }
 
 fn outcome_of<T>(outcome: &Result<T, Error>) -> &'static str {

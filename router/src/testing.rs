@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dnc_core::block::{Block, BlockId};
-use dnc_core::catalog::{Catalog, Change, Decision, Founding, NodeAddresses, ShardMap};
-use dnc_core::command::{Changed, Run, Seal, ShardCommand, ShardRefusal, ShardReply, Suppression};
+use dnc_core::catalog::{Catalog, Change, Decision, Founding, NewRegistry, NodeAddresses, ShardMap};
+use dnc_core::command::{Addition, Changed, Run, Seal, ShardCommand, ShardRefusal, ShardReply};
 use dnc_core::ids::{NodeId, RegistryId, ShardId, VersionId};
 use dnc_core::number::PhoneNumber;
+use dnc_core::query::{By, Entry, Search, ShardAnswer, ShardQuery};
 use dnc_core::registry::{RegistryKind, Source};
-use dnc_core::verdict::{Evidence, Judgement, Reason, Verdict};
+use dnc_core::suppression::Suppression;
+use dnc_core::verdict::{Asker, Evidence, Judgement, Reason, Verdict};
 use dnc_meta::{CatalogCache, Known, ProposeError, TimedOut};
 use dnc_proto::internal::ShardVersion;
 use jiff::civil::date;
@@ -18,7 +20,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::cluster::Cluster;
-use crate::route::{BarrierError, Checked, NodeVersionStatus, Unavailable, WriteError};
+use crate::route::{BarrierError, Checked, NodeVersionStatus, QueryError, WriteError};
 
 /// Shards of the fake.
 pub const SHARDS: u32 = 16;
@@ -82,12 +84,14 @@ pub fn listed(registry: &str) -> Judgement {
         verdict: Verdict::Listed,
         reasons: vec![Reason::FederalDncRegistry],
         evidence: vec![evidence(registry, true)],
+        exemption: None,
     }
 }
 
 /// What a registry that covers a number and does not list it says.
 pub fn clear(registry: &str) -> Judgement {
-    Judgement { verdict: Verdict::Clear, reasons: Vec::new(), evidence: vec![evidence(registry, false)] }
+    let evidence = vec![evidence(registry, false)];
+    Judgement { verdict: Verdict::Clear, reasons: Vec::new(), evidence, exemption: None }
 }
 
 fn evidence(registry: &str, listed: bool) -> Evidence {
@@ -102,6 +106,8 @@ fn evidence(registry: &str, listed: bool) -> Evidence {
             numbers: 5,
         }),
         suppression: None,
+        rule: None,
+        lifted: false,
     }
 }
 
@@ -138,7 +144,7 @@ impl Fake {
 
     /// Makes a registry.
     pub fn registry(&self, name: &str, kind: RegistryKind) {
-        self.change(Change::CreateRegistry { name: name.into(), kind, jurisdiction: "US".into(), max_age_days: 31 });
+        self.change(Change::CreateRegistry(NewRegistry::named(name, kind)));
     }
 
     /// Changes the catalog.
@@ -232,7 +238,7 @@ impl Fake {
 }
 
 impl Cluster for Fake {
-    async fn check(&self, numbers: &[PhoneNumber], _request_id: &str, deadline: Instant) -> Checked {
+    async fn check(&self, numbers: &[PhoneNumber], _asker: &Asker, _request_id: &str, deadline: Instant) -> Checked {
         let view = Arc::clone(&self.cache.get().view);
         let mut state = self.state.lock();
         state.asked.push(numbers.to_vec());
@@ -268,15 +274,12 @@ impl Cluster for Fake {
         Ok(reply)
     }
 
-    async fn suppressions(
-        &self,
-        number: PhoneNumber,
-        registry: RegistryId,
-        _deadline: Instant,
-    ) -> Result<Vec<Suppression>, Unavailable> {
+    async fn query(&self, shard: ShardId, query: &ShardQuery, _deadline: Instant) -> Result<ShardAnswer, QueryError> {
         let state = self.state.lock();
-        let entries = state.entries.get(&(registry, number));
-        Ok(entries.cloned().unwrap_or_default())
+        match query {
+            ShardQuery::Search(search) => Ok(state.search(search)),
+            _ => Err(QueryError::NoAnswer(shard)),
+        }
     }
 
     async fn version_status(
@@ -340,7 +343,7 @@ impl Cluster for Fake {
 impl State {
     fn apply(&mut self, shard: ShardId, command: &ShardCommand) -> ShardReply {
         match command {
-            ShardCommand::Suppress { number, registry, suppression } => {
+            ShardCommand::Suppress(Addition { number, registry, suppression }) => {
                 let entries = self.entries.entry((*registry, *number)).or_default();
                 if entries.iter().all(|entry| entry.id != suppression.id) {
                     entries.push(suppression.clone());
@@ -362,7 +365,28 @@ impl State {
                 ShardReply::Done
             }
             ShardCommand::Barrier { .. } => ShardReply::Done,
+            other => panic!("no shard of this cluster knows {other:?}"),
         }
+    }
+
+    /// Entries by number, as far as one registry goes.
+    fn search(&self, search: &Search) -> ShardAnswer {
+        let By::Number { first, last } = search.by else {
+            panic!("no shard of this cluster has the index for {search:?}");
+        };
+        let asked = |(registry, number): &(RegistryId, PhoneNumber)| {
+            search.registry.is_none_or(|only| only == *registry) && (first..=last).contains(&number.to_u64())
+        };
+        let found = self.entries.iter().filter(|(key, _)| asked(key)).flat_map(|((registry, number), entries)| {
+            entries.iter().filter(|entry| entry.tenant == search.tenant).map(|entry| Entry {
+                place: number.to_u64().to_be_bytes().to_vec(),
+                number: *number,
+                registry: *registry,
+                suppression: entry.clone(),
+                removal: None,
+            })
+        });
+        ShardAnswer::Entries { entries: found.collect(), more: false }
     }
 
     fn stage(&mut self, shard: ShardId, version: VersionId, ancestry: &[VersionId], run: &Run) -> ShardReply {

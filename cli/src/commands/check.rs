@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use dnc_proto::v1::{BulkCheckRequest, BulkItem, CheckRequest, CheckResponse, Evidence, ItemError, Verdict};
 use dnc_router::client::Client;
+use dnc_router::shown::{Shown, cause_word, reason_word, verdict_word};
 use tonic::Code;
 
 use super::explain;
-use super::shown::{Shown, cause_word, reason_word, verdict_word};
 use crate::args::{Caller, Output};
 use crate::output;
 
@@ -164,7 +164,7 @@ fn row(answer: &CheckResponse) -> Vec<String> {
         return vec![answer.phone_number.clone(), "error".into(), error.message.clone(), String::new()];
     }
     let why = match answer.verdict() {
-        Verdict::Unknown => cause_word(answer.unknown_cause()),
+        Verdict::Unknown => cause_word(answer.unknown_cause()).into(),
         _ => answer.reasons().map(reason_word).collect::<Vec<_>>().join(", "),
     };
     let evidence: Vec<String> = answer.evidence.iter().filter_map(|one| evidence(answer, one)).collect();

@@ -7,7 +7,6 @@ pub mod check;
 pub mod import;
 mod progress;
 pub mod registry;
-mod shown;
 pub mod suppress;
 
 use anyhow::{Result, anyhow};

@@ -4,16 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use serde::Serialize;
 use tracing::info;
 
-use super::{Common, beside, require, serve};
+use super::{Common, Process, Sockets, require};
 use crate::config::{self, Setting};
 use crate::folder::Folder;
 use crate::listen::Bound;
-use crate::telemetry::{self, LogFormat};
-use crate::{admin, listen, recorder, shutdown};
 
 /// Flags of `dnc node`.
 #[derive(clap::Args, Serialize)]
@@ -47,44 +44,24 @@ pub struct Flags {
     meta: Option<Vec<String>>,
 }
 
-/// Settings of the process around the node.
-#[derive(Serialize, Deserialize)]
-struct Process {
-    listen: String,
-    raft_listen: String,
-    http_listen: String,
-    log_format: LogFormat,
-    otlp_endpoint: String,
-}
-
 /// Runs a node until a signal ends it.
 pub async fn run(flags: Flags) -> Result<ExitCode> {
     let defaults = dnc_node::Options::default();
-    let (process, mut options) = config::load(flags.common.config.as_deref(), &flags, Process::default(), defaults)?;
+    let process = Process::at(7420, 7421, 7482);
+    let (process, mut options) = config::load(flags.common.config.as_deref(), &flags, process, defaults)?;
     require(!options.meta.is_empty(), Setting("meta"))?;
 
     let _folder = Folder::hold(&options.data_dir)?;
-    let service = listen::bind(Setting("listen"), &process.listen)?;
-    let raft = listen::bind(Setting("raft_listen"), &process.raft_listen)?;
-    let http = listen::bind(Setting("http_listen"), &process.http_listen)?;
+    let Sockets { service, raft, http } = process.bind()?;
     advertise(&mut options.advertise, &service, Setting("advertise"))?;
     advertise(&mut options.advertise_raft, &raft, Setting("advertise_raft"))?;
-    let telemetry = telemetry::start(telemetry::Options {
-        format: process.log_format,
-        filter: telemetry::SERVER,
-        otlp_endpoint: process.otlp_endpoint,
-        service: "dnc-node",
-        instance: options.advertise.clone(),
-    })?;
-    let metrics = recorder::install("node")?;
-    let stop = shutdown::on_signals()?;
+    let started = process.start("node", "dnc-node", options.advertise.clone())?;
     info!(service = %service.address, raft = %raft.address, http = %http.address, advertise = options.advertise, "node starts");
 
-    let (ready, is_ready) = watch::channel(false);
     let listeners = dnc_node::Listeners { service: service.listener, raft: raft.listener };
-    let node = async { Ok(dnc_node::run(options, listeners, ready, stop.clone()).await?) };
-    let admin = admin::serve(http.listener, metrics, is_ready, stop.clone());
-    Ok(serve(telemetry, &stop, beside(&stop, node, admin)).await)
+    let node =
+        started.serve(http, |ready, stop| async move { Ok(dnc_node::run(options, listeners, ready, stop).await?) });
+    Ok(node.await)
 }
 
 /// Fills in where it is reached, unless that was given. An address that stands for all interfaces is nowhere to connect to.
@@ -94,16 +71,4 @@ fn advertise(given: &mut String, bound: &Bound, setting: Setting) -> Result<()> 
         *given = bound.address.to_string();
     }
     Ok(())
-}
-
-impl Default for Process {
-    fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:7420".into(),
-            raft_listen: "127.0.0.1:7421".into(),
-            http_listen: "127.0.0.1:7482".into(),
-            log_format: LogFormat::Json,
-            otlp_endpoint: String::new(),
-        }
-    }
 }

@@ -1,10 +1,14 @@
 //! What can be proposed to the meta group, and what it answers.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Founding, ShardMap};
-use crate::ids::{NodeId, RegistryId, VersionId};
-use crate::registry::{BadName, Coverage, RegistryKind};
+use crate::ids::{NodeId, RegistryId, RequestId, TenantId, VersionId};
+use crate::registry::{BadName, Claim, Content, RegistryKind, Settings, SyncRecord};
+use crate::rule::Rule;
+use crate::tenant::Terms;
 
 /// Where a node listens, each as `host:port`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,15 +36,20 @@ pub enum Change {
     /// Places the shards, once.
     PlaceShards(ShardMap),
     /// Adds a registry.
-    CreateRegistry {
-        /// Unique name.
-        name: String,
-        /// Whose numbers it holds.
-        kind: RegistryKind,
-        /// Country or state code.
-        jurisdiction: String,
-        /// Days that its lists may be old.
-        max_age_days: u16,
+    CreateRegistry(NewRegistry),
+    /// Changes what can be changed of a registry.
+    UpdateRegistry {
+        /// Which.
+        registry: RegistryId,
+        /// The edition of the settings that these were made from.
+        edition: u64,
+        /// All of them.
+        settings: Settings,
+    },
+    /// Gives a registry up. Whoever proposes it has made sure that it holds no live suppression.
+    RetireRegistry {
+        /// Which.
+        registry: RegistryId,
     },
     /// Begins a version, made from the active one.
     BeginVersion {
@@ -51,18 +60,32 @@ pub enum Change {
         /// Now, milliseconds since 1970.
         now_ms: u64,
     },
-    /// Makes a version the one that answers checks.
+    /// Says that a version is complete on all shards. It answers no check yet.
+    SealVersion {
+        /// Of which registry.
+        registry: RegistryId,
+        /// Which version.
+        version: VersionId,
+        /// What it holds.
+        content: Content,
+    },
+    /// Makes a sealed version the one that answers checks: a new one, or one of before.
     Activate {
         /// Of which registry.
         registry: RegistryId,
         /// Which version.
         version: VersionId,
-        /// What it speaks for, all areas together.
-        coverage: Coverage,
-        /// Numbers in it.
-        numbers: u64,
-        /// Wrapping sum of the shards' checksums.
-        checksum: u64,
+        /// The version that it replaces.
+        from: Option<VersionId>,
+        /// Now, milliseconds since 1970.
+        now_ms: u64,
+    },
+    /// Has a sealed version made resident, so that it can be made active; or nothing any more.
+    Summon {
+        /// Of which registry.
+        registry: RegistryId,
+        /// Which version.
+        version: Option<VersionId>,
     },
     /// Gives a version up.
     Discard {
@@ -71,6 +94,85 @@ pub enum Change {
         /// Which version.
         version: VersionId,
     },
+    /// Removes versions that were given up, once the shards have deleted their blocks.
+    Forget {
+        /// Of which registry.
+        registry: RegistryId,
+        /// The versions that were looked for.
+        versions: BTreeSet<VersionId>,
+        /// Those of them of which a shard still holds blocks, because a kept version needs them.
+        holding: BTreeSet<VersionId>,
+    },
+    /// Adds a tenant.
+    CreateTenant {
+        /// Unique name.
+        name: String,
+        /// What it holds and requires.
+        terms: Terms,
+    },
+    /// Changes what a tenant holds and requires.
+    UpdateTenant {
+        /// Which.
+        tenant: TenantId,
+        /// The edition that this was made from.
+        edition: u64,
+        /// What it holds and requires.
+        terms: Terms,
+    },
+    /// Adds a rule.
+    AddRule(Rule),
+    /// Removes a rule.
+    RemoveRule {
+        /// Which.
+        rule: RequestId,
+    },
+    /// Takes, or renews, the right to sync a registry.
+    ClaimSync {
+        /// Which registry.
+        registry: RegistryId,
+        /// Who, and until when.
+        claim: Claim,
+    },
+    /// Records what came of a sync or a load.
+    EndSync {
+        /// Of which registry.
+        registry: RegistryId,
+        /// What came of it.
+        record: SyncRecord,
+        /// When the next one is due, milliseconds since 1970; none leaves it as it is.
+        next_ms: Option<u64>,
+    },
+    /// Says when a registry is due to be synced.
+    ScheduleSync {
+        /// Which registry.
+        registry: RegistryId,
+        /// When, milliseconds since 1970.
+        next_ms: u64,
+    },
+}
+
+/// A registry to be added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewRegistry {
+    /// Unique name.
+    pub name: String,
+    /// Whose numbers it holds.
+    pub kind: RegistryKind,
+    /// The tenant that it belongs to; none means that it is shared.
+    pub owner: Option<TenantId>,
+    /// What can be changed later.
+    pub settings: Settings,
+    /// Now, milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+// === impl NewRegistry ===
+
+impl NewRegistry {
+    /// A shared registry with the usual settings.
+    pub fn named(name: &str, kind: RegistryKind) -> NewRegistry {
+        NewRegistry { name: name.into(), kind, owner: None, settings: Settings::default(), now_ms: 0 }
+    }
 }
 
 /// What became of a proposal.
@@ -92,6 +194,13 @@ pub enum Decision {
     Registry {
         /// The number.
         id: RegistryId,
+        /// The catalog's revision.
+        revision: u64,
+    },
+    /// A tenant's number.
+    Tenant {
+        /// The number.
+        id: TenantId,
         /// The catalog's revision.
         revision: u64,
     },
@@ -138,8 +247,56 @@ pub enum Refusal {
     /// Another version became active since this one began.
     #[error("another version became active since this one began; load it again")]
     Superseded,
+    /// A version that is not complete.
+    #[error("this version is not complete, it cannot answer checks")]
+    NotSealed,
+    /// A version that is complete, and holds something else.
+    #[error("this version is complete already")]
+    IsSealed,
+    /// A version from which another one is being made.
+    #[error("another version is being made from this one")]
+    IsParent,
+    /// The registry was given up.
+    #[error("this registry was retired")]
+    Retired,
+    /// The registry must cover numbers of a tenant.
+    #[error("tenant {0} requires this registry")]
+    Required(String),
+    /// A live registry speaks for no area, so it cannot be required.
+    #[error("registry {0} holds suppressions and covers no area, it cannot be required")]
+    CoversNothing(String),
+    /// Somebody else has changed it meanwhile.
+    #[error("it was changed by somebody else meanwhile; read it again")]
+    Edited,
+    /// No such tenant.
+    #[error("no such tenant")]
+    UnknownTenant,
+    /// The name is taken.
+    #[error("a tenant with this name exists, and it is another one")]
+    TenantNameTaken,
+    /// A registry of another tenant.
+    #[error("this registry belongs to another tenant")]
+    NotTheirs,
+    /// No such rule.
+    #[error("no such rule")]
+    UnknownRule,
+    /// The id is taken.
+    #[error("a rule with this id exists, and it is another one")]
+    RuleIdTaken,
+    /// A rule that no router would propose.
+    #[error("a rule's texts are too long")]
+    BadRule,
+    /// Another router syncs it.
+    #[error("router {0} is syncing this registry")]
+    Syncing(String),
+    /// The sync has ended, or was taken over.
+    #[error("this sync has ended")]
+    SyncEnded,
+    /// A claim that no router would make.
+    #[error("a claim ends after it begins")]
+    BadClaim,
     /// The active version cannot be given up.
-    #[error("this version answers checks, it cannot be given up")]
+    #[error("this version answers checks, or did so a moment ago; it cannot be given up")]
     IsActive,
     /// The version was given up.
     #[error("this version was given up")]

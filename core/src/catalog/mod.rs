@@ -11,14 +11,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::change::{Change, Decision, NodeAddresses, Refusal};
-use crate::ids::{NodeId, RegistryId, ShardId, VersionId};
+pub use self::change::{Change, Decision, NewRegistry, NodeAddresses, Refusal};
+use crate::ids::{NodeId, RegistryId, RequestId, ShardId, TenantId, VersionId};
 use crate::registry::Registry;
+use crate::rule::Rule;
+use crate::tenant::Tenant;
 
 /// Most nodes that a catalog holds.
 pub const MAX_NODES: usize = 1_000;
 /// Most registries that a catalog holds.
 pub const MAX_REGISTRIES: usize = 1_000;
+/// Most tenants that a catalog holds.
+pub const MAX_TENANTS: usize = 1_000;
 /// Most shards that a cluster can be founded with.
 pub const MAX_SHARDS: u32 = 4_096;
 
@@ -37,6 +41,10 @@ pub struct Catalog {
     pub shard_map: ShardMap,
     /// All registries, by number.
     pub registries: BTreeMap<RegistryId, Registry>,
+    /// All tenants, by number.
+    pub tenants: BTreeMap<TenantId, Tenant>,
+    /// All rules, by id.
+    pub rules: BTreeMap<RequestId, Rule>,
     /// The next ids to give: none is ever given twice.
     pub next: NextIds,
 }
@@ -85,6 +93,8 @@ pub struct NextIds {
     pub registry: u32,
     /// The last version given, over all registries.
     pub version: u64,
+    /// The last tenant number given.
+    pub tenant: u32,
 }
 
 // === impl Catalog ===
@@ -93,6 +103,11 @@ impl Catalog {
     /// Finds a registry by its name.
     pub fn registry_named(&self, name: &str) -> Option<&Registry> {
         self.registries.values().find(|r| r.name == name)
+    }
+
+    /// Finds a tenant by its name.
+    pub fn tenant_named(&self, name: &str) -> Option<&Tenant> {
+        self.tenants.values().find(|t| t.name == name)
     }
 
     /// The active version of a registry.

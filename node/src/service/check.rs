@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dnc_core::codec;
 use dnc_core::ids::ShardId;
 use dnc_core::number::PhoneNumber;
+use dnc_core::verdict::LiveFinding;
 use dnc_core::view::View;
 use dnc_proto::internal as wire;
 use tonic::Status;
@@ -107,10 +108,10 @@ fn answered(id: ShardId, standing: wire::Standing, found: Found) -> wire::ShardA
             .into_iter()
             .map(|entry| wire::LiveHit {
                 at: at(entry.at),
-                registry: entry.registry.0,
-                suppression: codec::encode(&entry.suppression),
+                finding: codec::encode(&LiveFinding::of(entry.registry, &entry.suppression)),
             })
             .collect(),
+        exempt_hits: Vec::new(),
     }
 }
 

@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 
 use dnc_consensus::Keyspace;
 use dnc_core::codec;
-use dnc_core::command::Suppression;
 use dnc_core::ids::{RegistryId, VersionId};
 use dnc_core::number::PhoneNumber;
+use dnc_core::suppression::Suppression;
 use dnc_core::view::View;
 
 use super::entries::Entries;

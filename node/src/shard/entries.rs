@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use dnc_core::command::{ShardRefusal, ShardReply, Suppression};
+use dnc_core::command::{ShardRefusal, ShardReply};
 use dnc_core::ids::{RegistryId, RequestId};
 use dnc_core::number::PhoneNumber;
+use dnc_core::suppression::Suppression;
 use serde::{Deserialize, Serialize};
 
 /// Most entries of one number in one registry.

@@ -10,9 +10,10 @@ use std::sync::atomic::Ordering;
 
 use dnc_consensus::{Keyspace, LogPosition, Machine, MachineError, Transition};
 use dnc_core::codec;
-use dnc_core::command::{Run, ShardCommand, ShardRefusal, ShardReply, Suppression};
+use dnc_core::command::{Addition, Run, ShardCommand, ShardRefusal, ShardReply};
 use dnc_core::ids::{RegistryId, RequestId, VersionId};
 use dnc_core::number::PhoneNumber;
+use dnc_core::suppression::Suppression;
 
 use super::entries::{Answered, Entries, Requests, Subject};
 use super::versions::{Mark, MarkState, read_mark};
@@ -30,10 +31,10 @@ impl Machine for Shard {
         // A command that was committed but cannot be read is damage, or of a newer program: going on would make replicas differ.
         let command: ShardCommand = codec::decode(command).map_err(ShardError::from)?;
         let reply = match command {
-            ShardCommand::Suppress { number, registry, suppression } => {
+            ShardCommand::Suppress(Addition { number, registry, suppression }) => {
                 self.suppress(number, registry, suppression, tx)?
             }
-            ShardCommand::Release { request, number, registry, entries } => {
+            ShardCommand::Release { request, number, registry, entries, .. } => {
                 self.release(request, number, registry, &entries, tx)?
             }
             ShardCommand::Stage { registry, version, ancestry, run } => {
@@ -42,13 +43,14 @@ impl Machine for Shard {
             ShardCommand::Seal { registry, version, ancestry } => self.seal((registry, version), ancestry, tx)?,
             ShardCommand::Drop { registry, version } => self.drop_version((registry, version), tx)?,
             ShardCommand::Barrier { revision } => self.apply_barrier(revision, tx)?,
+            _ => ShardReply::Refused(ShardRefusal::BadRun),
         };
         Ok(codec::encode(&reply))
     }
 
     fn appended(&self, at: LogPosition, command: &[u8]) {
         match codec::decode(command) {
-            Ok(ShardCommand::Suppress { number, registry, suppression }) => {
+            Ok(ShardCommand::Suppress(Addition { number, registry, suppression })) => {
                 self.overlay.add(at.index, number, registry, suppression)
             }
             Ok(ShardCommand::Barrier { revision }) => {

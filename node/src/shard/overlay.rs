@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dnc_core::command::Suppression;
 use dnc_core::ids::RegistryId;
 use dnc_core::number::PhoneNumber;
+use dnc_core::suppression::Suppression;
 use parking_lot::RwLock;
 
 /// Adds in the log's tail, by log index.
@@ -79,21 +79,15 @@ impl Overlay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dnc_core::command::Origin;
-    use dnc_core::ids::RequestId;
+    use dnc_core::ids::{RequestId, TenantId};
+    use dnc_core::suppression::Origin;
 
     fn number(line: u64) -> PhoneNumber {
         PhoneNumber::from_u64(12_015_550_000 + line).expect("a number")
     }
 
     fn add(overlay: &Overlay, index: u64) {
-        let suppression = Suppression {
-            id: RequestId(u128::from(index)),
-            origin: Origin::Consumer,
-            reason: String::new(),
-            added_by: String::new(),
-            added_ms: 0,
-        };
+        let suppression = Suppression::new(RequestId(u128::from(index)), TenantId(1), Origin::Consumer, 0);
         overlay.add(index, number(index), RegistryId(1), suppression);
     }
 

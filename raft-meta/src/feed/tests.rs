@@ -1,4 +1,4 @@
-use dnc_core::catalog::{Catalog, Change, Decision, Founding, NodeAddresses};
+use dnc_core::catalog::{Catalog, Change, Decision, Founding, NewRegistry, NodeAddresses};
 use dnc_core::registry::RegistryKind;
 use futures::FutureExt;
 use proptest::prelude::*;
@@ -155,7 +155,7 @@ fn a_change_that_leaves_a_gap_is_not_taken() {
 /// What the watchers of a history do at each point of it.
 #[derive(Clone, Debug)]
 enum Act {
-    Propose(Change),
+    Propose(Box<Change>),
     /// The replica loads its catalog as a whole.
     Reload,
     /// The watcher reads this many events.
@@ -168,12 +168,8 @@ fn act() -> impl Strategy<Value = Act> {
     let change = prop_oneof![
         Just(found(7)),
         (0u128..20).prop_map(register),
-        (0u8..6).prop_map(|name| Change::CreateRegistry {
-            name: format!("r{name}"),
-            kind: RegistryKind::State,
-            jurisdiction: "TX".into(),
-            max_age_days: 31,
-        }),
+        (0u8..6)
+            .prop_map(|name| { Change::CreateRegistry(NewRegistry::named(&format!("r{name}"), RegistryKind::State)) }),
         (1u32..7, 0u128..10).prop_map(|(registry, load)| Change::BeginVersion {
             registry: dnc_core::ids::RegistryId(registry),
             load,
@@ -185,7 +181,7 @@ fn act() -> impl Strategy<Value = Act> {
         }),
     ];
     prop_oneof![
-        8 => change.prop_map(Act::Propose),
+        8 => change.prop_map(|change| Act::Propose(Box::new(change))),
         1 => Just(Act::Reload),
         4 => (1usize..4).prop_map(Act::Read),
         1 => Just(Act::Reconnect),

@@ -1,6 +1,7 @@
 //! What a judgement, a malformed number and a registry look like to callers: once, for both forms.
 //!
-//! gRPC takes its messages from here. REST shows the same values under its own names.
+//! gRPC takes its messages from here. REST shows the same messages under its own names; those of a check are in
+//! [`crate::shown`].
 
 use std::fmt::Write;
 
@@ -9,7 +10,6 @@ use dnc_core::registry::{Coverage, Registry};
 use dnc_core::verdict::{Cause, Evidence, Judgement, Reason, Verdict};
 use dnc_proto::v1;
 use jiff::Timestamp;
-use serde::Serialize;
 
 /// How much of a text that is no number comes back with its error, in characters.
 const MAX_ECHO_CHARS: usize = 64;
@@ -25,6 +25,8 @@ pub struct Answer {
     pub reasons: Vec<Reason>,
     /// What speaks for the verdict.
     pub evidence: Vec<v1::Evidence>,
+    /// The exemption that lifts listings.
+    pub exemption: Option<v1::LiftingExemption>,
     /// The catalog revision that judged.
     pub revision: u64,
     /// When.
@@ -41,6 +43,9 @@ impl Answer {
             verdict: judgement.verdict,
             reasons: judgement.reasons,
             evidence: judgement.evidence.into_iter().map(evidence).collect(),
+            exemption: judgement
+                .exemption
+                .map(|(id, ground)| v1::LiftingExemption { id: id.to_string(), ground: ground.as_str().into() }),
             revision,
             checked_at,
         }
@@ -51,35 +56,15 @@ impl Answer {
         self.verdict == Verdict::Clear
     }
 
-    /// Whether it is known to be on a list; `None` if that is not known.
-    pub fn on_list(&self) -> Option<bool> {
-        match self.verdict {
-            Verdict::Clear => Some(false),
-            Verdict::Listed => Some(true),
-            Verdict::Unknown(_) => None,
-        }
-    }
-
     /// Why the verdict is UNKNOWN.
-    pub fn cause(&self) -> Option<Cause> {
+    fn cause(&self) -> Option<Cause> {
         match self.verdict {
             Verdict::Unknown(cause) => Some(cause),
             Verdict::Clear | Verdict::Listed => None,
         }
     }
 
-    /// The registries that list it, each once.
-    pub fn sources(&self) -> Vec<&str> {
-        let mut sources: Vec<&str> = Vec::new();
-        for evidence in self.evidence.iter().filter(|e| e.listed) {
-            if !sources.contains(&evidence.registry.as_str()) {
-                sources.push(&evidence.registry);
-            }
-        }
-        sources
-    }
-
-    /// The answer as gRPC sends it.
+    /// The answer as a message.
     pub fn into_message(self, correlation_id: String) -> v1::CheckResponse {
         v1::CheckResponse {
             phone_number: self.number.to_string(),
@@ -88,6 +73,7 @@ impl Answer {
             may_call: self.may_call(),
             reasons: self.reasons.iter().map(|r| reason(*r).into()).collect(),
             evidence: self.evidence,
+            exemption: self.exemption,
             revision: self.revision,
             checked_at: Some(moment(self.checked_at)),
             correlation_id,
@@ -96,7 +82,7 @@ impl Answer {
     }
 }
 
-/// The gRPC answer for a text that is not a number, in bulks and streams.
+/// The answer for a text that is not a number, in bulks and streams.
 pub fn malformed(
     text: &str,
     error: v1::ItemError,
@@ -120,7 +106,7 @@ pub fn invalid_number(error: NumberError) -> v1::ItemError {
 }
 
 /// As much of a text that is no number as goes back to whoever sent it.
-pub fn echo(text: &str) -> String {
+fn echo(text: &str) -> String {
     text.chars().take(MAX_ECHO_CHARS).collect()
 }
 
@@ -134,6 +120,7 @@ fn evidence(evidence: Evidence) -> v1::Evidence {
         Some(source) => (source.list_date.to_string(), source.file, hex(&source.sha256)),
         None => Default::default(),
     };
+    let (rule_id, description) = evidence.rule.unzip();
     v1::Evidence {
         registry: evidence.registry,
         listed: evidence.listed,
@@ -142,6 +129,9 @@ fn evidence(evidence: Evidence) -> v1::Evidence {
         file,
         file_sha256,
         suppression_id: evidence.suppression.map_or_else(String::new, |id| id.to_string()),
+        rule_id: rule_id.map_or_else(String::new, |id| id.to_string()),
+        rule: description.unwrap_or_default(),
+        lifted: evidence.lifted,
     }
 }
 
@@ -176,9 +166,9 @@ fn reason(reason: Reason) -> v1::Reason {
 
 /// A registry as gRPC sends it.
 pub fn registry(registry: &Registry) -> v1::Registry {
-    let active = registry.active_version();
+    let active = registry.active_version().map(|(_, content)| (&content.coverage, content.numbers));
     let coverage = match active {
-        Some((_, Coverage::Areas(areas), _)) => areas
+        Some((Coverage::Areas(areas), _)) => areas
             .iter()
             .map(|(area, source)| v1::AreaCoverage {
                 area: area.to_string(),
@@ -193,12 +183,12 @@ pub fn registry(registry: &Registry) -> v1::Registry {
         id: registry.id.0,
         name: registry.name.clone(),
         r#type: registry.kind.as_str().into(),
-        jurisdiction: registry.jurisdiction.clone(),
-        max_age_days: registry.max_age_days.into(),
-        active_version: active.map_or(0, |(id, _, _)| id.0),
-        numbers: active.map_or(0, |(_, _, numbers)| numbers),
+        jurisdiction: registry.settings.jurisdiction.clone(),
+        max_age_days: registry.settings.max_age_days.into(),
+        active_version: registry.active.map_or(0, |id| id.0),
+        numbers: active.map_or(0, |(_, numbers)| numbers),
         coverage,
-        covers_everywhere: matches!(active, Some((_, Coverage::Everywhere(_), _))),
+        covers_everywhere: matches!(active, Some((Coverage::Everywhere(_), _))),
     }
 }
 
@@ -209,102 +199,4 @@ pub fn hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").expect("writing to a String succeeds");
     }
     text
-}
-
-// === REST ===
-
-/// One answer of REST, or one place in a bulk of them.
-#[derive(Serialize)]
-pub struct Shown<'a> {
-    phone_number: String,
-    /// `CLEAR`, `LISTED` or `UNKNOWN`; null if the number could not be checked.
-    verdict: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unknown_cause: Option<&'static str>,
-    may_call: bool,
-    /// Null unless it is known: a caller that reads only this must not take UNKNOWN for clear.
-    on_dnc_list: Option<bool>,
-    reasons: Vec<&'static str>,
-    sources: Vec<&'a str>,
-    evidence: Vec<ShownEvidence<'a>>,
-    revision: u64,
-    checked_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    call_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
-#[derive(Serialize)]
-struct ShownEvidence<'a> {
-    registry: &'a str,
-    listed: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    list_date: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file_sha256: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    suppression_id: Option<&'a str>,
-}
-
-// === impl Shown ===
-
-impl<'a> Shown<'a> {
-    /// An answer as REST shows it.
-    pub fn answer(answer: &'a Answer, call_id: &'a str) -> Self {
-        Self {
-            phone_number: answer.number.to_string(),
-            verdict: Some(answer.verdict.to_string()),
-            unknown_cause: answer.cause().map(Cause::as_str),
-            may_call: answer.may_call(),
-            on_dnc_list: answer.on_list(),
-            reasons: answer.reasons.iter().map(|r| r.as_str()).collect(),
-            sources: answer.sources(),
-            evidence: answer.evidence.iter().map(ShownEvidence::of).collect(),
-            revision: answer.revision,
-            checked_at: answer.checked_at.to_string(),
-            call_id: filled(call_id),
-            error: None,
-        }
-    }
-
-    /// A place in a bulk whose text is not a number.
-    pub fn malformed(text: &str, error: NumberError, revision: u64, checked_at: Timestamp) -> Shown<'static> {
-        Shown {
-            phone_number: echo(text),
-            verdict: None,
-            unknown_cause: None,
-            may_call: false,
-            on_dnc_list: None,
-            reasons: Vec::new(),
-            sources: Vec::new(),
-            evidence: Vec::new(),
-            revision,
-            checked_at: checked_at.to_string(),
-            call_id: None,
-            error: Some(invalid_number(error).message),
-        }
-    }
-}
-
-impl<'a> ShownEvidence<'a> {
-    fn of(evidence: &'a v1::Evidence) -> Self {
-        Self {
-            registry: &evidence.registry,
-            listed: evidence.listed,
-            version: (evidence.version > 0).then_some(evidence.version),
-            list_date: filled(&evidence.list_date),
-            file: filled(&evidence.file),
-            file_sha256: filled(&evidence.file_sha256),
-            suppression_id: filled(&evidence.suppression_id),
-        }
-    }
-}
-
-fn filled(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
 }

@@ -2,16 +2,23 @@
 
 use std::time::Duration;
 
+use dnc_core::ids::TenantId;
+use dnc_core::tenant::DEFAULT_TENANT;
+use dnc_core::verdict::Asker;
+use dnc_meta::Known;
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use uuid::Uuid;
 
-use crate::failure::Invalid;
+use crate::failure::{Failure, Invalid, Kind};
 use crate::options::MAX_ID_BYTES;
 use crate::telemetry::Api;
 
 /// The header and metadata key of the request id.
 pub const REQUEST_ID: &str = "x-request-id";
+
+/// The header and metadata key of the tenant's name.
+pub const TENANT: &str = "x-dnc-tenant";
 
 /// The least that is kept back from a caller's own time-out, so that the answer still travels.
 const MARGIN_MAX: Duration = Duration::from_millis(20);
@@ -27,16 +34,37 @@ pub struct Caller {
     pub call_id: String,
     /// Who they are; may be empty.
     pub checked_by: String,
+    /// For which tenant, and about which call.
+    pub asker: Asker,
+}
+
+/// A tenant's name that no tenant has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no tenant of this name")]
+pub struct UnknownTenant;
+
+// === impl Failure for UnknownTenant ===
+
+impl Failure for UnknownTenant {
+    fn kind(&self) -> Kind {
+        Kind::NotFound
+    }
 }
 
 // === impl Caller ===
 
 impl Caller {
     /// A caller whose ids are short enough.
-    pub fn new(api: Api, request_id: String, call_id: String, checked_by: String) -> Result<Self, Invalid> {
+    pub fn new(
+        api: Api,
+        request_id: String,
+        asker: Asker,
+        call_id: String,
+        checked_by: String,
+    ) -> Result<Self, Invalid> {
         Invalid::limit("call_id", &call_id, MAX_ID_BYTES)?;
         Invalid::limit("checked_by", &checked_by, MAX_ID_BYTES)?;
-        Ok(Self { api, request_id, call_id, checked_by })
+        Ok(Self { api, request_id, call_id, checked_by, asker })
     }
 
     /// The span in which their request is answered.
@@ -50,6 +78,23 @@ impl Caller {
             checked_by = self.checked_by,
         )
     }
+}
+
+/// The tenant that a request names in its metadata or headers; the default one if it names none.
+pub fn tenant(known: &Known, given: Option<&[u8]>) -> Result<TenantId, UnknownTenant> {
+    let name = match given {
+        None => DEFAULT_TENANT,
+        Some(name) => std::str::from_utf8(name).map_err(|_| UnknownTenant)?,
+    };
+    known.view.tenant_named(name).map(|tenant| tenant.id).ok_or(UnknownTenant)
+}
+
+/// What a request says of the call that it is about.
+pub fn asker(tenant: TenantId, brand: String, campaign: String) -> Result<Asker, Invalid> {
+    Invalid::limit("brand", &brand, MAX_ID_BYTES)?;
+    Invalid::limit("campaign", &campaign, MAX_ID_BYTES)?;
+    let said = |text: String| (!text.is_empty()).then_some(text);
+    Ok(Asker { tenant, brand: said(brand), campaign: said(campaign) })
 }
 
 /// The request's own id if it is printable and not too long, else a new one.
@@ -148,9 +193,9 @@ mod tests {
     #[test]
     fn ids_that_are_too_long_are_refused_by_field() {
         let long = "x".repeat(MAX_ID_BYTES + 1);
-        let call = Caller::new(Api::Grpc, String::new(), long.clone(), String::new());
+        let call = Caller::new(Api::Grpc, String::new(), Asker::tenant(TenantId(1)), long.clone(), String::new());
         assert_eq!(call.expect_err("too long").field, "call_id");
-        let by = Caller::new(Api::Grpc, String::new(), String::new(), long);
+        let by = Caller::new(Api::Grpc, String::new(), Asker::tenant(TenantId(1)), String::new(), long);
         assert_eq!(by.expect_err("too long").field, "checked_by");
     }
 }

@@ -69,7 +69,11 @@ impl<C: Cluster> Checks<C> {
         let (view, judgements) = if distinct.is_empty() {
             (Arc::clone(&self.cluster.known().view), Vec::new())
         } else {
-            let checked = self.cluster.check(&distinct, &caller.request_id, deadline).instrument(span.clone()).await;
+            let checked = self
+                .cluster
+                .check(&distinct, &caller.asker, &caller.request_id, deadline)
+                .instrument(span.clone())
+                .await;
             (checked.view, checked.judgements)
         };
         let checked_at = now();
@@ -124,14 +128,16 @@ fn now() -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use dnc_core::verdict::Verdict;
+    use dnc_core::tenant::DEFAULT_TENANT_ID;
+    use dnc_core::verdict::{Asker, Verdict};
 
     use super::*;
     use crate::telemetry::Api;
     use crate::testing::{Fake, clear, listed, number};
 
     fn caller() -> Caller {
-        Caller::new(Api::Grpc, "r".into(), String::new(), String::new()).expect("short ids")
+        Caller::new(Api::Grpc, "r".into(), Asker::tenant(DEFAULT_TENANT_ID), String::new(), String::new())
+            .expect("short ids")
     }
 
     fn soon() -> Instant {

@@ -7,9 +7,11 @@
 //! An answer that is UNKNOWN for another cause, LISTED or CLEAR is final.
 //!
 //! Opt-outs carry one request id over all attempts, so that a repeated one is recognised; each
-//! attempt has 6 s, and all together 10 s. When the time is up the outcome is unknown, and the error
-//! says so with the request id. Registries are made and listed with 6 s and 10 s too. A stream and
-//! an import go to the first router that takes them and are not repeated.
+//! attempt has 6 s, and all together 10 s. Once an attempt may have been done and its answer did not
+//! come, the outcome is unknown unless a later one is answered, and the error says so with the
+//! request id. A later refusal does not change that: it speaks for its own attempt. An attempt whose
+//! connection did not open was not done. Registries are made and listed with 6 s and 10 s too. A
+//! stream and an import go to the first router that takes them and are not repeated.
 //!
 //! Start at [`Client`]. `attempts` is the policy, `import` sends files.
 
@@ -27,10 +29,10 @@ use dnc_proto::v1::registry_service_client::RegistryServiceClient;
 use dnc_proto::v1::suppression_service_client::SuppressionServiceClient;
 use futures::Stream;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
-use self::attempts::{Attempts, Policy, Tried};
+use self::attempts::{Attempts, Failed, Policy, Tried};
 
 /// Largest answer that is taken, bytes: a bulk of the most numbers with much evidence.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
@@ -107,6 +109,12 @@ impl From<Status> for Error {
     }
 }
 
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        failed.status.into()
+    }
+}
+
 fn describe(status: &Status) -> String {
     format!("{}: {}", status.code(), status.message())
 }
@@ -125,27 +133,19 @@ impl Client {
 
     /// May this number be called?
     pub async fn check(&self, request: v1::CheckRequest) -> Result<v1::CheckResponse, Error> {
-        let call = async |channel, limit| {
-            let mut request = Request::new(request.clone());
-            request.set_timeout(limit);
-            let response = checks(channel).check(request).await?.into_inner();
-            let unavailable = u32::from(is_unavailable(&response));
-            Ok(Tried::scored(response, unavailable))
-        };
-        Ok(self.routers.run(CHECKS, call).await?)
+        let send = async |channel, request| checks(channel).check(request).await;
+        let missing = |answer: &v1::CheckResponse| u32::from(is_unavailable(answer));
+        Ok(self.call_for_best(CHECKS, request, send, missing).await?)
     }
 
     /// May these numbers be called?
     pub async fn bulk_check(&self, request: v1::BulkCheckRequest) -> Result<v1::BulkCheckResponse, Error> {
-        let call = async |channel, limit| {
-            let mut request = Request::new(request.clone());
-            request.set_timeout(limit);
-            let response = checks(channel).bulk_check(request).await?.into_inner();
-            let unavailable = response.results.iter().filter(|r| is_unavailable(r)).count();
-            let unavailable = u32::try_from(unavailable).unwrap_or(u32::MAX);
-            Ok(Tried::scored(response, unavailable))
+        let send = async |channel, request| checks(channel).bulk_check(request).await;
+        let missing = |answer: &v1::BulkCheckResponse| {
+            let missing = answer.results.iter().filter(|result| is_unavailable(result)).count();
+            u32::try_from(missing).unwrap_or(u32::MAX)
         };
-        Ok(self.routers.run(CHECKS, call).await?)
+        Ok(self.call_for_best(CHECKS, request, send, missing).await?)
     }
 
     /// Checks numbers as they come; answers come in their order. Not repeated when the router goes away.
@@ -164,14 +164,8 @@ impl Client {
         mut request: v1::AddSuppressionRequest,
     ) -> Result<v1::AddSuppressionResponse, Error> {
         let request_id = name(&mut request.request_id);
-        let call = async |channel, limit| {
-            let mut request = Request::new(request.clone());
-            request.set_timeout(limit);
-            let response = suppressions(channel).add_suppression(request).await?;
-            Ok(Tried::done(response.into_inner()))
-        };
-        let outcome = self.routers.run(WRITES, call).await;
-        outcome.map_err(|status| unconfirmed(status, request_id))
+        let send = async |channel, request| suppressions(channel).add_suppression(request).await;
+        self.call(WRITES, request, send).await.map_err(|failed| unconfirmed(failed, request_id))
     }
 
     /// Removes a number from a live registry. Makes the request id if there is none.
@@ -180,36 +174,57 @@ impl Client {
         mut request: v1::RemoveSuppressionRequest,
     ) -> Result<v1::RemoveSuppressionResponse, Error> {
         let request_id = name(&mut request.request_id);
-        let call = async |channel, limit| {
-            let mut request = Request::new(request.clone());
-            request.set_timeout(limit);
-            let response = suppressions(channel).remove_suppression(request).await?;
-            Ok(Tried::done(response.into_inner()))
-        };
-        let outcome = self.routers.run(WRITES, call).await;
-        outcome.map_err(|status| unconfirmed(status, request_id))
+        let send = async |channel, request| suppressions(channel).remove_suppression(request).await;
+        self.call(WRITES, request, send).await.map_err(|failed| unconfirmed(failed, request_id))
     }
 
     /// Makes a registry, or finds the same one.
     pub async fn create_registry(&self, request: v1::CreateRegistryRequest) -> Result<v1::Registry, Error> {
-        let call = async |channel, limit| {
-            let mut request = Request::new(request.clone());
-            request.set_timeout(limit);
-            let response = registries(channel).create_registry(request).await?;
-            Ok(Tried::done(response.into_inner()))
-        };
-        Ok(self.routers.run(WRITES, call).await?)
+        let send = async |channel, request| registries(channel).create_registry(request).await;
+        Ok(self.call(WRITES, request, send).await?)
     }
 
     /// All registries.
     pub async fn list_registries(&self) -> Result<v1::ListRegistriesResponse, Error> {
-        let call = async |channel, limit| {
-            let mut request = Request::new(v1::ListRegistriesRequest {});
+        let send = async |channel, request| registries(channel).list_registries(request).await;
+        Ok(self.call(WRITES, v1::ListRegistriesRequest {}, send).await?)
+    }
+
+    /// Makes a call to which any answer is final.
+    async fn call<M: Clone, R, F>(
+        &self,
+        policy: Policy,
+        message: M,
+        send: impl Fn(Channel, Request<M>) -> F,
+    ) -> Result<R, Failed>
+    where
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        self.call_for_best(policy, message, send, |_| 0).await
+    }
+
+    /// Makes a call that another router may answer better, as long as something is `missing` from the answer.
+    async fn call_for_best<M: Clone, R, F>(
+        &self,
+        policy: Policy,
+        message: M,
+        send: impl Fn(Channel, Request<M>) -> F,
+        missing: fn(&R) -> u32,
+    ) -> Result<R, Failed>
+    where
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        let attempt = |channel, limit| {
+            let mut request = Request::new(message.clone());
             request.set_timeout(limit);
-            let response = registries(channel).list_registries(request).await?;
-            Ok(Tried::done(response.into_inner()))
+            let sent = send(channel, request);
+            async move {
+                let answer = sent.await?.into_inner();
+                let missing = missing(&answer);
+                Ok(Tried::scored(answer, missing))
+            }
         };
-        Ok(self.routers.run(WRITES, call).await?)
+        self.routers.run(policy, attempt).await
     }
 }
 
@@ -258,11 +273,7 @@ fn name(request_id: &mut String) -> String {
     request_id.clone()
 }
 
-/// A write that failed for good was refused; one that ran out of time may have been done.
-fn unconfirmed(status: Status, request_id: String) -> Error {
-    if attempts::is_retryable(&status) {
-        Error::Unknown { request_id, status: Box::new(status) }
-    } else {
-        status.into()
-    }
+/// A write was refused if it surely was not done; else that is not known.
+fn unconfirmed(failed: Failed, request_id: String) -> Error {
+    if failed.maybe_done { Error::Unknown { request_id, status: Box::new(failed.status) } } else { failed.into() }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dnc_core::command::ShardCommand;
+use dnc_core::registry::RegistryKind;
 use futures::StreamExt;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -151,19 +152,68 @@ async fn a_write_whose_answer_is_lost_is_repeated_under_the_same_id() {
         .written()
         .into_iter()
         .filter_map(|(_, command)| match command {
-            ShardCommand::Suppress { suppression, .. } => Some(suppression.id.to_string()),
+            ShardCommand::Suppress(addition) => Some(addition.suppression.id.to_string()),
             _ => None,
         })
         .collect();
     assert_eq!(ids, vec![added.suppression_id; 3]);
 }
 
-#[test]
-fn a_write_that_ran_out_of_time_may_have_been_done_and_a_refused_one_was_not() {
-    let lost = unconfirmed(Status::unavailable("gone"), "id-7".into());
-    assert!(lost.to_string().contains("id-7"), "{lost}");
-    let refused = unconfirmed(Status::not_found("no such registry"), "id-7".into());
+/// An addition to a registry that exists in some clusters only.
+fn addition_to(registry: &str) -> v1::AddSuppressionRequest {
+    v1::AddSuppressionRequest {
+        phone_number: "2015550100".into(),
+        registry: registry.into(),
+        request_id: "0192f0c1-0000-7000-8000-000000000007".into(),
+        ..v1::AddSuppressionRequest::default()
+    }
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_stays_unknown_when_another_router_refuses_it() {
+    let (does, refuses) = (Fake::founded(), Fake::founded());
+    does.registry("own", RegistryKind::Internal);
+    does.lose_writes(1);
+    let (first, _stop) = serve(&does).await;
+    let (second, _stop) = serve(&refuses).await;
+    let client = Client::new([first, second]).expect("addresses");
+    let unknown = client.add_suppression(addition_to("own")).await.expect_err("not confirmed");
+    assert_eq!(unknown.status().map(Status::code), Some(Code::NotFound));
+    assert!(matches!(unknown, Error::Unknown { .. }), "{unknown}");
+    assert!(unknown.to_string().contains("0192f0c1-0000-7000-8000-000000000007"), "{unknown}");
+    assert_eq!(does.written().len(), 1);
+}
+
+#[tokio::test]
+async fn a_write_that_only_a_router_that_refuses_it_has_seen_is_refused() {
+    let (address, _stop) = serve(&Fake::founded()).await;
+    let client = Client::new([nobody().await, address]).expect("addresses");
+    let refused = client.add_suppression(addition_to("own")).await.expect_err("no such registry");
+    assert_eq!(refused.status().map(Status::code), Some(Code::NotFound));
     assert!(matches!(refused, Error::Status(_)), "{refused}");
+}
+
+#[tokio::test]
+async fn what_reached_no_router_was_not_done() {
+    let client = Client::new([nobody().await, nobody().await]).expect("addresses");
+    let send = async |channel, request| suppressions(channel).add_suppression(request).await;
+    let failed = client.call(CHECKS, addition_to("own"), send).await.expect_err("nobody is there");
+    assert_eq!(failed.status.code(), Code::Unavailable);
+    assert!(!failed.maybe_done, "{failed:?}");
+}
+
+#[tokio::test]
+async fn calls_can_be_spawned() {
+    fn is_send<T: Send>(_: &T) {}
+    let client = Client::new([nobody().await]).expect("an address");
+    is_send(&client.check(ask("2015550100")));
+    is_send(&client.bulk_check(v1::BulkCheckRequest::default()));
+    is_send(&client.check_stream(futures::stream::empty()));
+    is_send(&client.add_suppression(v1::AddSuppressionRequest::default()));
+    is_send(&client.remove_suppression(v1::RemoveSuppressionRequest::default()));
+    is_send(&client.create_registry(v1::CreateRegistryRequest::default()));
+    is_send(&client.list_registries());
+    is_send(&client.import(header(), &[], |_| {}));
 }
 
 fn header() -> v1::ImportHeader {

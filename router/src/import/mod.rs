@@ -18,16 +18,16 @@ mod stage;
 mod tests;
 mod version;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dnc_core::registry::Registry;
+use dnc_core::area::Area;
+use dnc_core::block::{Block, BlockId};
+use dnc_core::registry::{Content, Coverage, LoadReport, Registry};
 use dnc_proto::v1;
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream};
-use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +41,7 @@ use self::read::Lists;
 use self::scope::Scope;
 use self::stage::Staged;
 use self::version::Loading;
+use crate::clock::today;
 use crate::cluster::{Cluster, can_answer};
 use crate::options::Options;
 use crate::telemetry;
@@ -138,8 +139,25 @@ impl<C: Cluster> Imports<C> {
         };
         // From here on a caller that leaves changes nothing: the last step is short, and is finished.
         progress.phase(v1::ImportPhase::Activating, 1);
-        let coverage = scope.coverage(&lists.blocks);
-        let revision = loading.activate(&self.cluster, coverage, &staged).await?;
+        let loaded = scope.coverage(&lists.blocks);
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let content = Content {
+            coverage: Coverage::over(loading.parent_coverage.as_ref(), loaded),
+            numbers: staged.numbers,
+            by_area: by_area(&lists.blocks),
+            checksum: staged.checksum,
+            report: LoadReport {
+                processed: lists.processed,
+                added: staged.changed.added,
+                dropped: staged.changed.dropped,
+                unchanged: staged.changed.unchanged,
+                failed: lists.failed,
+                duration_ms,
+                forced: false,
+            },
+        };
+        loading.seal(&self.cluster, content).await?;
+        let revision = loading.activate(&self.cluster).await?;
         progress.done(1);
         Ok(v1::ImportResult {
             registry: registry.name,
@@ -172,7 +190,7 @@ impl<C: Cluster> Imports<C> {
             read::Limits { max_bad_lines: header.max_bad_lines.into(), max_blocks: self.options.import.max_blocks };
         let lists = read::read(files, limits, progress).await?;
         let scope = Scope::settle(registry.kind, &wishes, &lists)?;
-        scope.fits(registry.active_version().map(|(_, coverage, _)| coverage))?;
+        scope.fits(registry.active_version().map(|(_, content)| &content.coverage))?;
         Ok((registry, lists, scope))
     }
 
@@ -226,7 +244,13 @@ impl<C: Cluster> Imports<C> {
     }
 }
 
-/// The UTC date: the clock for the age of lists.
-fn today() -> Date {
-    Timestamp::now().to_zoned(TimeZone::UTC).date()
+/// How many numbers there are in each area.
+fn by_area(blocks: &[(BlockId, Block)]) -> BTreeMap<Area, u64> {
+    let mut counts = BTreeMap::new();
+    for (id, block) in blocks {
+        if let Some(area) = id.area() {
+            *counts.entry(area).or_default() += block.len() as u64;
+        }
+    }
+    counts
 }

@@ -98,8 +98,8 @@ async fn a_list_becomes_the_active_version_and_the_next_one_replaces_its_areas()
     assert_eq!(fake.barriers().last(), Some(&third.revision));
     let known = fake.known();
     let registry = known.catalog.registry_named("federal").expect("founded");
-    let (_, coverage, count) = registry.active_version().expect("active");
-    assert_eq!((coverage.areas(), count), (Some(2), 3));
+    let (_, content) = registry.active_version().expect("active");
+    assert_eq!((content.coverage.areas(), content.numbers), (Some(2), 3));
 }
 
 #[tokio::test]
@@ -269,12 +269,12 @@ async fn of_two_loads_into_one_registry_the_second_to_activate_loses() {
     let registry = known.catalog.registry_named("federal").expect("founded");
     let slow = Loading::begin(&fake, registry, &options.import).await.expect("begun");
     run(&fake, header(), &[(FILE, "201,5550100\n")]).await.expect("the fast one");
-    let staged = Staged::new(Default::default(), &[]);
-    let coverage = fake.known().catalog.registries[&registry.id]
+    let (_, content) = fake.known().catalog.registries[&registry.id]
         .active_version()
-        .map(|(_, coverage, _)| coverage.clone())
+        .map(|(id, content)| (id, content.clone()))
         .expect("active");
-    let error = slow.activate(&fake, coverage, &staged).await.expect_err("overtaken");
+    slow.seal(&fake, content).await.expect("sealed");
+    let error = slow.activate(&fake).await.expect_err("overtaken");
     assert_eq!(error.kind(), Kind::Aborted);
     assert!(error.to_string().contains("another version became active"), "{error}");
     assert_eq!(numbers(&fake, "federal"), [12_015_550_100]);

@@ -5,16 +5,15 @@ use std::time::Duration;
 use dnc_core::catalog::{Change, Decision, Refusal};
 use dnc_core::command::ShardCommand;
 use dnc_core::ids::{RegistryId, ShardId, VersionId};
-use dnc_core::registry::{Coverage, Registry, VersionState};
+use dnc_core::registry::{Content, Coverage, Registry, VersionState};
 use dnc_meta::ProposeError;
 use futures::{FutureExt, StreamExt};
-use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::error::Error;
-use super::stage::Staged;
+use crate::clock::now_ms;
 use crate::cluster::Cluster;
 use crate::options::ImportOptions;
 
@@ -65,10 +64,8 @@ impl Loading {
             let Some(parent) = parent else {
                 return Some((Vec::new(), None));
             };
-            match &registry.versions.get(&parent)?.state {
-                VersionState::Sealed { coverage, .. } => Some((registry.ancestry(parent), Some(coverage.clone()))),
-                VersionState::Staging | VersionState::Discarded => None,
-            }
+            let made_from = registry.versions.get(&parent)?;
+            Some((made_from.line(), Some(made_from.content()?.coverage.clone())))
         });
         let Some((ancestry, parent_coverage)) = described else {
             loading.give_up(cluster).await;
@@ -80,14 +77,26 @@ impl Loading {
         Ok(loading)
     }
 
+    /// Says that the version is complete. It answers no check yet.
+    pub async fn seal<C: Cluster>(&self, cluster: &C, content: Content) -> Result<(), Error> {
+        let change = Change::SealVersion { registry: self.registry, version: self.version, content };
+        let sealed = match cluster.propose(&change, PROPOSE).await {
+            Ok(Decision::Done { .. }) => return Ok(()),
+            Ok(Decision::Refused(why)) => Err(Error::Refused(why)),
+            Ok(_) => Err(Error::Unexpected),
+            Err(_) => Err(Error::NoDecision),
+        };
+        self.give_up(cluster).await;
+        sealed
+    }
+
     /// Makes the version the one that answers checks, everywhere. The revision since which it does.
-    pub async fn activate<C: Cluster>(&self, cluster: &C, loaded: Coverage, staged: &Staged) -> Result<u64, Error> {
+    pub async fn activate<C: Cluster>(&self, cluster: &C) -> Result<u64, Error> {
         let change = Change::Activate {
             registry: self.registry,
             version: self.version,
-            coverage: Coverage::over(self.parent_coverage.as_ref(), loaded),
-            numbers: staged.numbers,
-            checksum: staged.checksum,
+            from: self.ancestry.first().copied(),
+            now_ms: now_ms(),
         };
         let decided = match cluster.propose(&change, PROPOSE).await {
             Ok(Decision::Done { revision }) => Ok(revision),
@@ -129,10 +138,8 @@ impl Loading {
             Ok(Decision::Refused(Refusal::IsActive)) => {
                 let heard = cluster
                     .wait_for(HEAR, |catalog| {
-                        catalog
-                            .registries
-                            .get(&self.registry)
-                            .is_some_and(|r| r.active.is_some_and(|active| r.ancestry(active).contains(&self.version)))
+                        let registry = catalog.registries.get(&self.registry);
+                        registry.is_some_and(|r| [r.active, r.previous].contains(&Some(self.version)))
                     })
                     .await;
                 match heard {
@@ -190,8 +197,4 @@ async fn drop_everywhere<C: Cluster>(cluster: &C, registry: RegistryId, version:
             .boxed()
         })
         .await;
-}
-
-fn now_ms() -> u64 {
-    u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
 }

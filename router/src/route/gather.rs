@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dnc_core::codec;
-use dnc_core::command::Suppression;
+use dnc_core::exemption::Exemption;
 use dnc_core::ids::{NodeId, Position, RegistryId, ShardId};
 use dnc_core::number::PhoneNumber;
 use dnc_core::read_rule::{Settlement, Standing, settle};
-use dnc_core::verdict::Findings;
+use dnc_core::verdict::{Findings, LiveFinding};
 use dnc_proto::internal as wire;
 
 /// The numbers of one shard, and the answers to them so far.
@@ -29,7 +29,8 @@ struct Answer {
     standing: Standing,
     /// None if the replica does not have the view's versions.
     bulk: Option<Vec<(usize, RegistryId)>>,
-    live: Vec<(usize, RegistryId, Suppression)>,
+    live: Vec<(usize, LiveFinding)>,
+    exemptions: Vec<(usize, Exemption)>,
 }
 
 /// An answer that is none.
@@ -112,8 +113,14 @@ impl Gather {
     pub fn findings(&self, bulk: bool) -> Option<Vec<Findings>> {
         let counted = self.counted()?;
         let mut findings = vec![Findings::default(); self.numbers.len()];
-        for (at, registry, suppression) in &counted.live {
-            findings[*at].live.push((*registry, suppression.clone()));
+        for (at, finding) in &counted.live {
+            findings[*at].live.push(finding.clone());
+        }
+        // An exemption lets a listed number be called: it counts only if nobody who answered knows of its end.
+        for (at, exemption) in &counted.exemptions {
+            if self.answers.values().all(|answer| answer.exempts(*at, exemption)) {
+                findings[*at].exemptions.push(exemption.clone());
+            }
         }
         if bulk {
             for (at, registry) in self.bulk()? {
@@ -137,6 +144,14 @@ impl Gather {
 
     fn bulk(&self) -> Option<&[(usize, RegistryId)]> {
         self.answers.values().find_map(|a| a.bulk.as_deref())
+    }
+}
+
+// === impl Answer ===
+
+impl Answer {
+    fn exempts(&self, at: usize, exemption: &Exemption) -> bool {
+        self.exemptions.iter().any(|(known_at, known)| *known_at == at && known.id == exemption.id)
     }
 }
 
@@ -169,9 +184,17 @@ fn read(node: NodeId, shard: ShardId, numbers: usize, answer: wire::ShardAnswer)
         .live_hits
         .iter()
         .map(|hit| {
-            let suppression =
-                codec::decode(&hit.suppression).map_err(|_| BadAnswer::Malformed("an entry cannot be read"))?;
-            Ok((position(hit.at)?, RegistryId(hit.registry), suppression))
+            let finding = codec::decode(&hit.finding).map_err(|_| BadAnswer::Malformed("an entry cannot be read"))?;
+            Ok((position(hit.at)?, finding))
+        })
+        .collect::<Result<Vec<_>, BadAnswer>>()?;
+    let exemptions = answer
+        .exempt_hits
+        .iter()
+        .map(|hit| {
+            let exemption =
+                codec::decode(&hit.exemption).map_err(|_| BadAnswer::Malformed("an exemption cannot be read"))?;
+            Ok((position(hit.at)?, exemption))
         })
         .collect::<Result<Vec<_>, BadAnswer>>()?;
     let at = |p: wire::LogPosition| Position { term: p.term, index: p.index };
@@ -187,13 +210,14 @@ fn read(node: NodeId, shard: ShardId, numbers: usize, answer: wire::ShardAnswer)
         },
         bulk,
         live,
+        exemptions,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use dnc_core::command::Origin;
-    use dnc_core::ids::RequestId;
+    use dnc_core::ids::{RequestId, TenantId};
+    use dnc_core::suppression::{Origin, Suppression};
 
     use super::*;
 
@@ -207,13 +231,8 @@ mod tests {
     }
 
     fn answer(index: u64, has_view: bool, live: bool) -> wire::ShardAnswer {
-        let suppression = Suppression {
-            id: RequestId(1),
-            origin: Origin::Consumer,
-            reason: String::new(),
-            added_by: String::new(),
-            added_ms: 0,
-        };
+        let suppression = Suppression::new(RequestId(1), TenantId(1), Origin::Consumer, 0);
+        let finding = LiveFinding::of(RegistryId(2), &suppression);
         wire::ShardAnswer {
             shard: 4,
             standing: Some(wire::Standing {
@@ -225,11 +244,7 @@ mod tests {
             }),
             has_view,
             bulk_hits: if has_view { vec![wire::BulkHit { at: 0, registry: 1 }] } else { vec![] },
-            live_hits: if live {
-                vec![wire::LiveHit { at: 1, registry: 2, suppression: codec::encode(&suppression) }]
-            } else {
-                vec![]
-            },
+            live_hits: if live { vec![wire::LiveHit { at: 1, finding: codec::encode(&finding) }] } else { vec![] },
             ..Default::default()
         }
     }
@@ -268,7 +283,7 @@ mod tests {
         let mut out_of_range = answer(5, true, false);
         out_of_range.bulk_hits[0].at = 2;
         let mut unreadable = answer(5, true, true);
-        unreadable.live_hits[0].suppression.clear();
+        unreadable.live_hits[0].finding.clear();
         let mut silent = answer(5, true, true);
         silent.standing = None;
         let mut starting = answer(5, true, true);

@@ -11,22 +11,22 @@ mod gather;
 pub mod gossip;
 mod nodes;
 mod plan;
+mod query;
 mod status;
 mod write;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use dnc_core::command::Suppression;
-use dnc_core::ids::RegistryId;
 use dnc_core::number::PhoneNumber;
-use dnc_core::verdict::{Judgement, judge};
+use dnc_core::verdict::{Asker, Judgement, judge};
 use dnc_core::view::View;
 use dnc_meta::{CatalogCache, Known, MetaClient};
 use tokio::time::Instant;
 
 use self::gather::Gather;
 use self::nodes::Nodes;
+pub use self::query::QueryError;
 pub use self::status::NodeVersionStatus;
 pub use self::write::{BarrierError, WriteError};
 
@@ -51,11 +51,6 @@ pub struct Checked {
     /// One for each number, in their order.
     pub judgements: Vec<Judgement>,
 }
-
-/// Too few replicas answered in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too few replicas of the number's shard answered in time")]
-pub struct Unavailable;
 
 /// What a round of questions came to.
 enum Round {
@@ -88,52 +83,24 @@ impl Route {
         &self.inner.cache
     }
 
-    /// Judges numbers, all by one view. Never fails: what cannot be known by the deadline is UNKNOWN.
-    pub async fn check(&self, numbers: &[PhoneNumber], request_id: &str, deadline: Instant) -> Checked {
+    /// Judges numbers for one asker, all by one view. Never fails: what cannot be known by the deadline is UNKNOWN.
+    pub async fn check(&self, numbers: &[PhoneNumber], asker: &Asker, request_id: &str, deadline: Instant) -> Checked {
         loop {
-            match self.round(numbers, true, request_id, deadline).await {
+            match self.round(numbers, request_id, deadline).await {
                 Round::Settled(known, gathers) => {
-                    return judge_all(numbers, known.view.clone(), &gathers);
+                    return judge_all(numbers, asker, known.view.clone(), &gathers);
                 }
                 Round::Behind if Instant::now() < deadline => {}
-                Round::Behind => return judge_all(numbers, self.known().view.clone(), &[]),
-            }
-        }
-    }
-
-    /// The entries of a number in a live registry, by the read rule.
-    pub async fn suppressions(
-        &self,
-        number: PhoneNumber,
-        registry: RegistryId,
-        deadline: Instant,
-    ) -> Result<Vec<Suppression>, Unavailable> {
-        loop {
-            match self.round(&[number], false, "", deadline).await {
-                Round::Settled(_, gathers) => {
-                    let findings = gathers
-                        .first()
-                        .and_then(|gather| gather.findings(false))
-                        .and_then(|mut findings| findings.pop())
-                        .ok_or(Unavailable)?;
-                    return Ok(findings
-                        .live
-                        .into_iter()
-                        .filter(|(found_in, _)| *found_in == registry)
-                        .map(|(_, suppression)| suppression)
-                        .collect());
-                }
-                Round::Behind if Instant::now() < deadline => {}
-                Round::Behind => return Err(Unavailable),
+                Round::Behind => return judge_all(numbers, asker, self.known().view.clone(), &[]),
             }
         }
     }
 
     /// Asks once around, by the catalog as it is known now.
-    async fn round(&self, numbers: &[PhoneNumber], bulk: bool, request_id: &str, deadline: Instant) -> Round {
+    async fn round(&self, numbers: &[PhoneNumber], request_id: &str, deadline: Instant) -> Round {
         let known = self.known();
         let mut gathers = plan::by_shard(numbers, &known.catalog.shard_map);
-        let named = self.ask(&mut gathers, &known, bulk, request_id, deadline).await;
+        let named = self.ask(&mut gathers, &known, true, request_id, deadline).await;
         let barrier = gathers.iter().filter_map(Gather::barrier).max();
         let needed = barrier.unwrap_or(0).max(named.view);
         if needed <= known.catalog.revision {
@@ -146,15 +113,15 @@ impl Route {
 }
 
 /// Judges each number by what its shard's replicas found; without a settled answer it is unavailable.
-fn judge_all(numbers: &[PhoneNumber], view: Arc<View>, gathers: &[Gather]) -> Checked {
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+fn judge_all(numbers: &[PhoneNumber], asker: &Asker, view: Arc<View>, gathers: &[Gather]) -> Checked {
+    let now = crate::clock::now();
     let mut judgements = vec![None; numbers.len()];
     for gather in gathers {
         let Some(findings) = gather.findings(true) else {
             continue;
         };
         for (position, found) in gather.positions().iter().zip(&findings) {
-            judgements[*position] = Some(judge(numbers[*position], found, &view, today));
+            judgements[*position] = Some(judge(numbers[*position], found, &view, asker, now));
         }
     }
     Checked {

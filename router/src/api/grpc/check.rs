@@ -5,7 +5,7 @@ use dnc_proto::v1;
 use dnc_proto::v1::check_service_server::CheckService;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{named, status, stream};
+use super::{named, status, stream, tenant};
 use crate::api::answer;
 use crate::api::caller::{self, Caller};
 use crate::api::checks::Judged;
@@ -23,10 +23,12 @@ impl<C: Cluster> CheckService for Service<C> {
     async fn check(&self, request: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
         let deadline = caller::deadline(request.metadata(), self.0.checks.deadline());
         let request_id = caller::grpc_request_id(request.metadata());
+        let tenant = tenant(&self.0, request.metadata())?;
         let request = request.into_inner();
         let number = read(&request).map_err(|why| status(&why))?;
-        let caller =
-            Caller::new(Api::Grpc, request_id, request.call_id, request.checked_by).map_err(|why| status(&why))?;
+        let caller = caller::asker(tenant, request.brand, request.campaign)
+            .and_then(|asker| Caller::new(Api::Grpc, request_id, asker, request.call_id, request.checked_by))
+            .map_err(|why| status(&why))?;
         let answer = self.0.checks.one(&caller, number, deadline).await;
         Ok(named(answer.into_message(request.correlation_id), &caller.request_id))
     }
@@ -37,6 +39,7 @@ impl<C: Cluster> CheckService for Service<C> {
     ) -> Result<Response<v1::BulkCheckResponse>, Status> {
         let deadline = caller::deadline(request.metadata(), self.0.checks.deadline());
         let request_id = caller::grpc_request_id(request.metadata());
+        let tenant = tenant(&self.0, request.metadata())?;
         let request = request.into_inner();
         let max = self.0.options.max_bulk_grpc;
         if request.items.is_empty() || request.items.len() > max {
@@ -44,8 +47,9 @@ impl<C: Cluster> CheckService for Service<C> {
             let detail = format!("a bulk has 1 to {max} numbers, this one {count}");
             return Err(status(&Invalid::new("items", detail)));
         }
-        let caller =
-            Caller::new(Api::Grpc, request_id, request.call_id, request.checked_by).map_err(|why| status(&why))?;
+        let caller = caller::asker(tenant, request.brand, request.campaign)
+            .and_then(|asker| Caller::new(Api::Grpc, request_id, asker, request.call_id, request.checked_by))
+            .map_err(|why| status(&why))?;
         telemetry::bulk(request.items.len());
         let numbers = request.items.iter().map(|item| PhoneNumber::parse(&item.phone_number)).collect();
         let judged = self.0.checks.many(&caller, numbers, deadline, "bulk").await;
@@ -59,8 +63,9 @@ impl<C: Cluster> CheckService for Service<C> {
         request: Request<Streaming<v1::CheckRequest>>,
     ) -> Result<Response<Self::CheckStreamStream>, Status> {
         let request_id = caller::grpc_request_id(request.metadata());
-        let answers =
-            stream::answers(self.0.checks.clone(), request_id.clone(), self.0.stop.clone(), request.into_inner());
+        let tenant = tenant(&self.0, request.metadata())?;
+        let (checks, stop) = (self.0.checks.clone(), self.0.stop.clone());
+        let answers = stream::answers(checks, request_id.clone(), tenant, stop, request.into_inner());
         Ok(named(answers, &request_id))
     }
 }

@@ -9,17 +9,18 @@ mod registry;
 mod stream;
 mod suppression;
 
+use dnc_core::ids::TenantId;
 use dnc_proto::v1;
 use dnc_proto::v1::check_service_server::CheckServiceServer;
 use dnc_proto::v1::registry_service_server::RegistryServiceServer;
 use dnc_proto::v1::suppression_service_server::SuppressionServiceServer;
-use tonic::metadata::{Ascii, MetadataValue};
+use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::service::Routes;
 use tonic::{Code, Response, Status};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use super::caller::REQUEST_ID;
+use super::caller::{self, REQUEST_ID, TENANT};
 use super::state::State;
 use crate::cluster::Cluster;
 use crate::failure::{Failure, Kind};
@@ -91,6 +92,13 @@ fn code_name(code: Code) -> &'static str {
         Code::Unavailable => "unavailable",
         _ => "internal",
     }
+}
+
+/// The tenant that a call names in its metadata.
+#[allow(clippy::result_large_err)] // tonic's own error type.
+fn tenant<C: Cluster>(state: &State<C>, metadata: &MetadataMap) -> Result<TenantId, Status> {
+    let given = metadata.get(TENANT).map(|name| name.as_bytes());
+    caller::tenant(&state.cluster.known(), given).map_err(|why| status(&why))
 }
 
 /// An answer that names its request.

@@ -7,7 +7,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use dnc_core::ids::TenantId;
 use dnc_core::number::PhoneNumber;
+use dnc_core::verdict::Asker;
 use dnc_proto::v1;
 use futures::stream::FuturesOrdered;
 use futures::{FutureExt, Stream, StreamExt};
@@ -41,6 +43,7 @@ impl Stream for Answers {
 pub fn answers<C: Cluster>(
     checks: Checks<C>,
     request_id: String,
+    tenant: TenantId,
     stop: CancellationToken,
     requests: impl Stream<Item = Result<v1::CheckRequest, Status>> + Send + Unpin + 'static,
 ) -> Answers {
@@ -48,7 +51,7 @@ pub fn answers<C: Cluster>(
     tokio::spawn(async move {
         let gone = sender.clone();
         tokio::select! {
-            () = pump(checks, request_id, stop, requests, sender) => {}
+            () = pump(checks, request_id, tenant, stop, requests, sender) => {}
             () = gone.closed() => {}
         }
     });
@@ -58,6 +61,7 @@ pub fn answers<C: Cluster>(
 async fn pump<C: Cluster>(
     checks: Checks<C>,
     request_id: String,
+    tenant: TenantId,
     stop: CancellationToken,
     mut requests: impl Stream<Item = Result<v1::CheckRequest, Status>> + Send + Unpin,
     sender: mpsc::Sender<Result<v1::CheckResponse, Status>>,
@@ -84,7 +88,10 @@ async fn pump<C: Cluster>(
                 end = gather(first, &mut requests, &mut batch, sender.capacity() - in_flight);
                 if !batch.is_empty() {
                     in_flight += batch.len();
-                    pending.push_back(judge(checks.clone(), request_id.clone(), batch));
+                    // Numbers of one batch are judged for one call's brand and campaign.
+                    for same in by_call(batch) {
+                        pending.push_back(judge(checks.clone(), request_id.clone(), tenant, same));
+                    }
                 }
             }
             room = sender.reserve(), if end.is_none() && in_flight == 0 && sender.capacity() == 0 => {
@@ -128,10 +135,23 @@ fn gather(
     }
 }
 
+/// Cuts a batch where the brand or campaign changes; on most streams nowhere.
+fn by_call(batch: Vec<v1::CheckRequest>) -> Vec<Vec<v1::CheckRequest>> {
+    let mut cut: Vec<Vec<v1::CheckRequest>> = Vec::new();
+    for request in batch {
+        match cut.last_mut() {
+            Some(same) if same[0].brand == request.brand && same[0].campaign == request.campaign => same.push(request),
+            _ => cut.push(vec![request]),
+        }
+    }
+    cut
+}
+
 /// Judges a batch. Its own ids name it in logs if all its requests have the same, as they do on a caller's stream.
 fn judge<C: Cluster>(
     checks: Checks<C>,
     request_id: String,
+    tenant: TenantId,
     batch: Vec<v1::CheckRequest>,
 ) -> impl Future<Output = Vec<v1::CheckResponse>> + Send {
     let shared = |of: fn(&v1::CheckRequest) -> &String| {
@@ -140,7 +160,9 @@ fn judge<C: Cluster>(
     };
     let call_id = shared(|r| &r.call_id).unwrap_or_default();
     let checked_by = shared(|r| &r.checked_by).unwrap_or_default();
-    let caller = Caller { api: Api::Stream, request_id, call_id, checked_by };
+    let said = |of: fn(&v1::CheckRequest) -> &String| shared(of).filter(|text| !text.is_empty());
+    let asker = Asker { tenant, brand: said(|r| &r.brand), campaign: said(|r| &r.campaign) };
+    let caller = Caller { api: Api::Stream, request_id, call_id, checked_by, asker };
     async move {
         let numbers = batch.iter().map(|request| PhoneNumber::parse(&request.phone_number)).collect();
         let deadline = Instant::now() + checks.deadline();
@@ -167,13 +189,16 @@ fn judge<C: Cluster>(
 
 /// The error of a request whose call id or caller is too long.
 fn over_limit(request: &v1::CheckRequest) -> Option<v1::ItemError> {
-    [("call_id", &request.call_id), ("checked_by", &request.checked_by)]
-        .into_iter()
-        .find(|(_, id)| id.len() > MAX_ID_BYTES)
-        .map(|(field, _)| v1::ItemError {
-            code: "too_long".into(),
-            message: format!("{field}: longer than {MAX_ID_BYTES} bytes"),
-        })
+    let texts = [
+        ("call_id", &request.call_id),
+        ("checked_by", &request.checked_by),
+        ("brand", &request.brand),
+        ("campaign", &request.campaign),
+    ];
+    texts.into_iter().find(|(_, id)| id.len() > MAX_ID_BYTES).map(|(field, _)| v1::ItemError {
+        code: "too_long".into(),
+        message: format!("{field}: longer than {MAX_ID_BYTES} bytes"),
+    })
 }
 
 #[cfg(test)]
@@ -182,6 +207,7 @@ mod tests {
 
     use super::*;
     use crate::testing::{Fake, clear, listed, number};
+    use dnc_core::tenant::DEFAULT_TENANT_ID as TENANT;
 
     fn ask(phone_number: &str, correlation_id: &str) -> Result<v1::CheckRequest, Status> {
         Ok(v1::CheckRequest {
@@ -206,7 +232,7 @@ mod tests {
             ask("2015550100", "2"),
             ask("2015550101", "3"),
         ]);
-        let got: Vec<_> = answers(checks(&fake), "r".into(), CancellationToken::new(), requests)
+        let got: Vec<_> = answers(checks(&fake), "r".into(), TENANT, CancellationToken::new(), requests)
             .map(|response| response.expect("an answer"))
             .map(|r| (r.correlation_id.clone(), r.verdict(), r.error.is_some()))
             .collect()
@@ -226,10 +252,11 @@ mod tests {
     async fn numbers_that_wait_together_are_judged_together_up_to_the_window() {
         let fake = Fake::founded();
         let requests: Vec<_> = (0..600).map(|n| ask(&format!("201555{n:04}"), &n.to_string())).collect();
-        let ids: Vec<_> = answers(checks(&fake), "r".into(), CancellationToken::new(), futures::stream::iter(requests))
-            .map(|response| response.expect("an answer").correlation_id)
-            .collect()
-            .await;
+        let ids: Vec<_> =
+            answers(checks(&fake), "r".into(), TENANT, CancellationToken::new(), futures::stream::iter(requests))
+                .map(|response| response.expect("an answer").correlation_id)
+                .collect()
+                .await;
         let expected: Vec<_> = (0..600).map(|n: u32| n.to_string()).collect();
         assert_eq!(ids, expected);
         let batches: Vec<_> = fake.asked().iter().map(Vec::len).collect();
@@ -241,7 +268,8 @@ mod tests {
     async fn a_caller_that_does_not_read_is_not_worked_for_beyond_the_window() {
         let fake = Fake::founded();
         let requests: Vec<_> = (0..600).map(|n| ask(&format!("201555{n:04}"), "")).collect();
-        let mut answers = answers(checks(&fake), "r".into(), CancellationToken::new(), futures::stream::iter(requests));
+        let mut answers =
+            answers(checks(&fake), "r".into(), TENANT, CancellationToken::new(), futures::stream::iter(requests));
         let asked = || fake.asked().iter().map(Vec::len).sum::<usize>();
         for _ in 0..1_000 {
             tokio::task::yield_now().await;
@@ -259,7 +287,8 @@ mod tests {
     async fn an_error_of_the_stream_comes_after_the_answers_before_it() {
         let fake = Fake::founded();
         let requests = futures::stream::iter([ask("2015550100", "0"), Err(Status::cancelled("left"))]);
-        let got: Vec<_> = answers(checks(&fake), "r".into(), CancellationToken::new(), requests).collect().await;
+        let got: Vec<_> =
+            answers(checks(&fake), "r".into(), TENANT, CancellationToken::new(), requests).collect().await;
         assert_eq!(got.len(), 2);
         assert!(got[0].is_ok());
         assert_eq!(got[1].as_ref().expect_err("the error").code(), tonic::Code::Cancelled);
@@ -269,7 +298,7 @@ mod tests {
     async fn a_router_that_stops_ends_the_stream() {
         let stop = CancellationToken::new();
         let requests = futures::stream::pending();
-        let mut answers = answers(checks(&Fake::founded()), "r".into(), stop.clone(), requests);
+        let mut answers = answers(checks(&Fake::founded()), "r".into(), TENANT, stop.clone(), requests);
         stop.cancel();
         let last = answers.next().await.expect("an end");
         assert_eq!(last.expect_err("an error").code(), tonic::Code::Unavailable);
@@ -281,7 +310,7 @@ mod tests {
         let fake = Fake::founded();
         let (sender, requests) = mpsc::channel(1);
         let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
-        drop(answers(checks(&fake), "r".into(), CancellationToken::new(), requests));
+        drop(answers(checks(&fake), "r".into(), TENANT, CancellationToken::new(), requests));
         tokio::time::timeout(Duration::from_secs(5), sender.closed()).await.expect("the requests are dropped");
     }
 }

@@ -5,7 +5,7 @@ use dnc_proto::v1::suppression_service_server::SuppressionService;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
-use super::{named, status};
+use super::{named, status, tenant};
 use crate::api::caller::grpc_request_id;
 use crate::api::state::State;
 use crate::cluster::Cluster;
@@ -21,19 +21,23 @@ impl<C: Cluster> SuppressionService for Service<C> {
         request: Request<v1::AddSuppressionRequest>,
     ) -> Result<Response<v1::AddSuppressionResponse>, Status> {
         let request_id = grpc_request_id(request.metadata());
+        let tenant = tenant(&self.0, request.metadata())?;
         let span = tracing::info_span!("add_suppression", api = "grpc", request_id);
         let request = request.into_inner();
         let added = self
             .0
             .suppressions
-            .add(Addition {
-                phone_number: request.phone_number,
-                registry: request.registry,
-                reason: request.reason,
-                added_by: request.added_by,
-                origin: request.origin,
-                request_id: request.request_id,
-            })
+            .add(
+                tenant,
+                Addition {
+                    phone_number: request.phone_number,
+                    registry: request.registry,
+                    reason: request.reason,
+                    added_by: request.added_by,
+                    origin: request.origin,
+                    request_id: request.request_id,
+                },
+            )
             .instrument(span)
             .await
             .map_err(|why| status(&why))?;
@@ -50,18 +54,22 @@ impl<C: Cluster> SuppressionService for Service<C> {
         request: Request<v1::RemoveSuppressionRequest>,
     ) -> Result<Response<v1::RemoveSuppressionResponse>, Status> {
         let request_id = grpc_request_id(request.metadata());
+        let tenant = tenant(&self.0, request.metadata())?;
         let span = tracing::info_span!("remove_suppression", api = "grpc", request_id);
         let request = request.into_inner();
         let removed = self
             .0
             .suppressions
-            .remove(Removal {
-                phone_number: request.phone_number,
-                registry: request.registry,
-                reason: request.reason,
-                removed_by: request.removed_by,
-                request_id: request.request_id,
-            })
+            .remove(
+                tenant,
+                Removal {
+                    phone_number: request.phone_number,
+                    registry: request.registry,
+                    reason: request.reason,
+                    removed_by: request.removed_by,
+                    request_id: request.request_id,
+                },
+            )
             .instrument(span)
             .await
             .map_err(|why| status(&why))?;

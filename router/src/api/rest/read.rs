@@ -4,12 +4,14 @@ use axum::body::Bytes;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
+use dnc_core::ids::TenantId;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::problem::Problem;
+use crate::api::caller::{self, TENANT};
 use crate::api::state::State;
 use crate::cluster::Cluster;
 
@@ -18,6 +20,9 @@ pub struct Body<T>(pub T);
 
 /// Parameters after the question mark.
 pub struct Params<T>(pub T);
+
+/// The tenant that a request names in its header.
+pub struct Tenant(pub TenantId);
 
 /// The phone number in the path, as written.
 pub struct PhonePath(pub String);
@@ -56,6 +61,16 @@ impl<S: Send + Sync> FromRequestParts<S> for PhonePath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let read: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
         read.map(|Path(phone)| Self(phone)).map_err(|_| Problem::malformed("the number in the path is not UTF-8"))
+    }
+}
+
+impl<C: Cluster> FromRequestParts<State<C>> for Tenant {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State<C>) -> Result<Self, Problem> {
+        let given = parts.headers.get(TENANT).map(HeaderValue::as_bytes);
+        let known = state.cluster.known();
+        caller::tenant(&known, given).map(Self).map_err(|why| Problem::of(&why))
     }
 }
 

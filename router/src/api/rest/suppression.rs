@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
-use super::read::{Body, Params, PhonePath};
+use super::read::{Body, Params, PhonePath, Tenant};
 use crate::api::state::State;
 use crate::cluster::Cluster;
 use crate::suppress::{Addition, Error, Removal};
@@ -59,18 +59,22 @@ pub struct RemovedShown {
 /// `POST /api/v1/dnc/suppression`, `POST /api/v1/dnc/internal`
 pub async fn add<C: Cluster>(
     Shared(state): Shared<State<C>>,
+    Tenant(tenant): Tenant,
     Body(body): Body<AddBody>,
 ) -> Result<(StatusCode, Json<AddedShown>), Problem> {
     let added = state
         .suppressions
-        .add(Addition {
-            phone_number: body.phone_number,
-            registry: body.registry,
-            reason: body.reason,
-            added_by: body.added_by,
-            origin: body.origin,
-            request_id: body.request_id,
-        })
+        .add(
+            tenant,
+            Addition {
+                phone_number: body.phone_number,
+                registry: body.registry,
+                reason: body.reason,
+                added_by: body.added_by,
+                origin: body.origin,
+                request_id: body.request_id,
+            },
+        )
         .await
         .map_err(|why| match &why {
             Error::Invalid(invalid) if invalid.field == "phone_number" => {
@@ -90,18 +94,22 @@ pub async fn add<C: Cluster>(
 /// `DELETE /api/v1/dnc/internal/{phone}`
 pub async fn remove<C: Cluster>(
     Shared(state): Shared<State<C>>,
+    Tenant(tenant): Tenant,
     PhonePath(phone): PhonePath,
     Params(params): Params<RemoveParams>,
 ) -> Result<Json<RemovedShown>, Problem> {
     let removed = state
         .suppressions
-        .remove(Removal {
-            phone_number: phone,
-            registry: params.registry,
-            reason: params.reason,
-            removed_by: params.removed_by,
-            request_id: params.request_id,
-        })
+        .remove(
+            tenant,
+            Removal {
+                phone_number: phone,
+                registry: params.registry,
+                reason: params.reason,
+                removed_by: params.removed_by,
+                request_id: params.request_id,
+            },
+        )
         .await
         .map_err(|why| match &why {
             Error::Invalid(invalid) if invalid.field == "phone_number" => {

@@ -1,0 +1,120 @@
+//! What was checked, counted: by day and tenant, for reports.
+//!
+//! Routers count, and add what they counted to the shards' records every few seconds, so a report
+//! survives their restarts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::verdict::{Cause, Judgement, Verdict};
+
+/// Counters of one day and one tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Numbers judged.
+    pub checks: u64,
+    /// Judged CLEAR.
+    pub clear: u64,
+    /// Judged LISTED: calls that would have been violations.
+    pub listed: u64,
+    /// Judged UNKNOWN, by cause.
+    pub unknown: BTreeMap<String, u64>,
+    /// Reasons given, each number once under each of its reasons.
+    pub reasons: BTreeMap<String, u64>,
+    /// Numbers whose listing an exemption lifted.
+    pub exempted: u64,
+    /// Texts that were no numbers.
+    pub errors: u64,
+    /// Time that checks took, summed over requests, microseconds.
+    pub micros: u64,
+    /// Requests: single checks, bulks, batches of streams.
+    pub requests: u64,
+    /// Suppressions added.
+    pub suppressions_added: u64,
+    /// Suppressions removed.
+    pub suppressions_removed: u64,
+}
+
+// === impl Counts ===
+
+impl Counts {
+    /// Counts one judgement.
+    pub fn judged(&mut self, judgement: &Judgement) {
+        self.checks += 1;
+        match judgement.verdict {
+            Verdict::Clear => self.clear += 1,
+            Verdict::Listed => self.listed += 1,
+            Verdict::Unknown(cause) => bump(&mut self.unknown, Cause::as_str(cause), 1),
+        }
+        for reason in &judgement.reasons {
+            bump(&mut self.reasons, reason.as_str(), 1);
+        }
+        let lifted = judgement.exemption.is_some() && judgement.verdict != Verdict::Listed;
+        self.exempted += u64::from(lifted);
+    }
+
+    /// Adds other counters to these.
+    pub fn add(&mut self, other: &Counts) {
+        let Counts {
+            checks,
+            clear,
+            listed,
+            unknown,
+            reasons,
+            exempted,
+            errors,
+            micros,
+            requests,
+            suppressions_added,
+            suppressions_removed,
+        } = other;
+        self.checks += checks;
+        self.clear += clear;
+        self.listed += listed;
+        unknown.iter().for_each(|(word, count)| bump(&mut self.unknown, word, *count));
+        reasons.iter().for_each(|(word, count)| bump(&mut self.reasons, word, *count));
+        self.exempted += exempted;
+        self.errors += errors;
+        self.micros += micros;
+        self.requests += requests;
+        self.suppressions_added += suppressions_added;
+        self.suppressions_removed += suppressions_removed;
+    }
+
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        *self == Counts::default()
+    }
+}
+
+fn bump(counters: &mut BTreeMap<String, u64>, word: &str, by: u64) {
+    match counters.get_mut(word) {
+        Some(count) => *count += by,
+        None => {
+            counters.insert(word.to_owned(), by);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_apart_adds_up() {
+        let one = Counts { checks: 2, clear: 1, reasons: BTreeMap::from([("a".into(), 1)]), ..Counts::default() };
+        let other = Counts {
+            checks: 3,
+            micros: 7,
+            reasons: BTreeMap::from([("a".into(), 1), ("b".into(), 2)]),
+            ..Counts::default()
+        };
+        let mut sum = Counts::default();
+        assert!(sum.is_empty());
+        sum.add(&one);
+        sum.add(&other);
+        assert_eq!((sum.checks, sum.clear, sum.micros), (5, 1, 7));
+        assert_eq!(sum.reasons, BTreeMap::from([("a".into(), 2), ("b".into(), 2)]));
+    }
+}
