@@ -135,14 +135,26 @@ impl Route {
             command: command.to_vec(),
             limit_ms: u32::try_from(limit.as_millis()).unwrap_or(u32::MAX),
         };
-        let request = nodes::request(&known.catalog, message, limit);
+        let request = nodes::request(&known.catalog, node, message, limit);
         let outcome = match timeout(limit, client.write(request)).await {
-            Ok(Ok(response)) => response.into_inner().outcome,
+            Ok(Ok(response)) => {
+                let response = response.into_inner();
+                if !self.is_from(node, response.node) {
+                    // Whoever it was may have done it.
+                    return Attempt::Unknown;
+                }
+                response.outcome
+            }
             Ok(Err(status)) => {
                 tracing::debug!(node, shard = shard.0, code = ?status.code(), "write");
                 // A connection that broke may have carried the command.
                 return match status.code() {
                     tonic::Code::NotFound | tonic::Code::InvalidArgument => Attempt::Refused,
+                    // Another node, or another cluster's, listens there.
+                    tonic::Code::FailedPrecondition => {
+                        self.inner.nodes.disconnect(node);
+                        Attempt::Refused
+                    }
                     _ => {
                         self.inner.nodes.suspect(node);
                         Attempt::Unknown
