@@ -247,6 +247,7 @@ mod tests {
                 membership: vec![wire::VoterSet { nodes: vec![1, 2, 3] }],
                 barrier: index,
                 leader: 1,
+                applied: None,
             }),
             has_view,
             bulk_hits: if has_view { vec![wire::BulkHit { at: 0, registry: 1 }] } else { vec![] },
