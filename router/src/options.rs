@@ -38,7 +38,7 @@ pub struct Options {
     pub max_in_flight: usize,
     /// Connections at once, over both APIs; more are closed.
     pub max_connections: usize,
-    /// How long the head of an HTTP request may take to arrive, milliseconds.
+    /// How long the head of an HTTP request may take to arrive, and a connection may be idle before it, milliseconds.
     pub header_read_ms: u64,
     /// Folder for the files of an import while it lasts.
     pub spool_dir: PathBuf,
@@ -104,7 +104,7 @@ impl Default for Options {
             max_body_bytes: 1 << 20,
             max_in_flight: 4_096,
             max_connections: 4_096,
-            header_read_ms: 10_000,
+            header_read_ms: 30_000,
             spool_dir: std::env::temp_dir(),
             import: ImportOptions::default(),
         }
@@ -143,7 +143,7 @@ impl Options {
             ("max_body_bytes", self.max_body_bytes as u64, 64 << 20),
             ("max_in_flight", self.max_in_flight as u64, 1_000_000),
             ("max_connections", self.max_connections as u64, 1_000_000),
-            ("header_read_ms", self.header_read_ms, 60_000),
+            ("header_read_ms", self.header_read_ms, 600_000),
             ("import.max_at_once", import.max_at_once as u64, 64),
             ("import.max_bytes", import.max_bytes, 1 << 40),
             ("import.max_files", import.max_files as u64, 100_000),

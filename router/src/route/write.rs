@@ -85,8 +85,13 @@ impl Route {
                 Attempt::NotLeader(leader) if leader != 0 && leader != node => {
                     self.inner.nodes.note_leader(shard, leader);
                 }
-                Attempt::NotLeader(_) | Attempt::Refused => {
+                Attempt::NotLeader(_) => self.inner.nodes.forget_leader(shard),
+                Attempt::Refused => {
                     self.inner.nodes.forget_leader(shard);
+                    if matches!(command, ShardCommand::Barrier { .. }) {
+                        // A node takes a barrier only for a catalog that it knows.
+                        self.offer_soon(node, &known);
+                    }
                 }
                 Attempt::Unknown => {
                     maybe_done = true;
