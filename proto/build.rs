@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 5] = [
+    const FILES: [&str; 6] = [
         "dnc/v1/check.proto",
         "dnc/v1/registry.proto",
         "dnc/v1/suppression.proto",
+        "dnc/v1/report.proto",
         "dnc/internal/v1/node.proto",
         "dnc/internal/v1/meta.proto",
     ];
@@ -16,6 +17,32 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Served by gRPC reflection: the public files alone, whatever else the build needs.
     let public = protox::compile(FILES.iter().filter(|f| f.starts_with("dnc/v1/")), ["proto"])?;
     std::fs::write(out.join("dnc_v1.bin"), protox::prost::Message::encode_to_vec(&public))?;
-    tonic_prost_build::configure().bytes(".dnc.v1.ImportRequest.chunk").compile_fds(descriptors)?;
+    // Reports are shown as JSON with the names that they have here.
+    const SHOWN: [&str; 16] = [
+        "Period",
+        "ComplianceReport",
+        "DayCounts",
+        "SuppressionCounts",
+        "SyncShown",
+        "ListAge",
+        "Stats",
+        "ListStats",
+        "FilterStats",
+        "Filters",
+        "NodeFilters",
+        "ShardFilter",
+        "WarmCacheReport",
+        "NodeWarmed",
+        "ComplianceRequest",
+        "StatsRequest",
+    ];
+    let build = tonic_prost_build::configure()
+        .bytes(".dnc.v1.ImportRequest.chunk")
+        .btree_map(".dnc.v1.ComplianceReport")
+        .btree_map(".dnc.v1.Stats");
+    SHOWN
+        .iter()
+        .fold(build, |build, name| build.message_attribute(format!(".dnc.v1.{name}"), "#[derive(serde::Serialize)]"))
+        .compile_fds(descriptors)?;
     Ok(())
 }

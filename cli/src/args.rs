@@ -32,6 +32,10 @@ pub enum Command {
     Registry(crate::commands::registry::RegistryArgs),
     /// Add and remove suppressions: numbers that must not be called, entry by entry.
     Suppress(crate::commands::suppress::SuppressArgs),
+    /// Show what was checked in a period, and how old the lists are.
+    Report(crate::commands::report::Report),
+    /// Show what is held now, and what was checked today.
+    Stats(crate::commands::report::StatsArgs),
     /// Put load on routers and measure, or generate lists to load before.
     Bench(crate::bench::BenchArgs),
 }

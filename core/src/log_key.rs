@@ -23,8 +23,17 @@ pub struct LogKey(pub [u8; 32]);
 impl LogKey {
     /// The name of a number: the first 16 hexadecimal digits of HMAC-SHA256 over its E.164 digits as a big-endian `u64`.
     pub fn of(&self, number: PhoneNumber) -> String {
+        self.name(&number.to_u64().to_be_bytes())
+    }
+
+    /// The name of digits that may be a number: of the number, if they are one.
+    pub fn of_digits(&self, digits: &str) -> String {
+        PhoneNumber::parse(digits).map_or_else(|_| self.name(digits.as_bytes()), |number| self.of(number))
+    }
+
+    fn name(&self, bytes: &[u8]) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
-        mac.update(&number.to_u64().to_be_bytes());
+        mac.update(bytes);
         let mut name = String::with_capacity(DIGITS);
         for byte in mac.finalize().into_bytes().iter().take(DIGITS / 2) {
             for half in [byte >> 4, byte & 15] {
@@ -55,6 +64,8 @@ mod tests {
         assert_eq!(name.len(), DIGITS);
         assert_eq!(name, key.of(number));
         assert_ne!(name, key.of(other));
+        assert_eq!(name, key.of_digits("2015550100"));
+        assert_ne!(key.of_digits("20155501001234567890"), key.of_digits("20155501001234567891"));
         assert_ne!(name, LogKey([8; 32]).of(number));
         assert!(!name.contains("2015550100"));
         assert_eq!(format!("{key:?}"), "LogKey(…)");

@@ -22,6 +22,8 @@ pub struct Standing {
     pub node: NodeId,
     /// Last entry of its log, read before anything else was.
     pub last: Option<Position>,
+    /// Last entry that it has applied: what is listed in the log beyond it shows already, what is released there does not.
+    pub applied: Option<Position>,
     /// Newest membership in its log, applied or not: one set of voters, or two while it changes.
     pub membership: Arc<Vec<BTreeSet<NodeId>>>,
     /// Where that membership stands in the log.
@@ -60,7 +62,8 @@ pub fn settle(answers: &[Standing]) -> Settlement {
         .iter()
         .enumerate()
         .filter(|(_, a)| voters.contains(&a.node))
-        .max_by_key(|(_, a)| a.last)
+        // Of equal logs, the one that has applied most: there a release that was acknowledged shows first.
+        .max_by_key(|(_, a)| (a.last, a.applied))
         .map(|(at, _)| at)
         .expect("a majority of the voters answered");
     let barrier = answers.iter().map(|a| a.barrier).max().unwrap_or(0);
@@ -76,6 +79,7 @@ mod tests {
         Standing {
             node,
             last: Some(Position { term, index }),
+            applied: None,
             membership: Arc::new(voters.iter().map(|v| v.iter().copied().collect()).collect()),
             membership_at: Some(Position { term: 1, index: at }),
             barrier: 0,
@@ -104,6 +108,21 @@ mod tests {
     }
 
     #[test]
+    fn of_equal_logs_the_one_that_has_applied_most_counts() {
+        let applied = |node, index| Standing {
+            applied: Some(Position { term: 1, index }),
+            ..standing(node, 1, 9, &[&[1, 2, 3]], 1)
+        };
+        for (first, second, newest) in [(9, 8, 0), (8, 9, 1)] {
+            let answers = [applied(1, first), applied(2, second)];
+            assert_eq!(settle(&answers), Settlement::Settled { newest, barrier: 0 });
+        }
+        // A newer log counts, however little of it is applied.
+        let behind = Standing { last: Some(Position { term: 1, index: 10 }), ..applied(2, 1) };
+        assert!(matches!(settle(&[applied(1, 9), behind]), Settlement::Settled { newest: 1, .. }));
+    }
+
+    #[test]
     fn a_replica_that_is_no_voter_does_not_count() {
         let voter = standing(1, 1, 5, &[&[1, 2, 3]], 1);
         let learner = standing(9, 1, 9, &[&[1, 2, 3]], 1);
@@ -123,7 +142,14 @@ mod tests {
 
     #[test]
     fn an_empty_replica_counts_only_when_another_names_the_voters() {
-        let empty = |node| Standing { node, last: None, membership: Arc::new(vec![]), membership_at: None, barrier: 0 };
+        let empty = |node| Standing {
+            node,
+            last: None,
+            applied: None,
+            membership: Arc::new(vec![]),
+            membership_at: None,
+            barrier: 0,
+        };
         assert_eq!(settle(&[empty(1), empty(2)]), Settlement::Waiting);
         let full = standing(2, 1, 4, &[&[1, 2, 3]], 0);
         assert!(matches!(settle(&[empty(1), full]), Settlement::Settled { newest: 1, .. }));

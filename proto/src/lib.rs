@@ -20,3 +20,9 @@ pub mod internal {
 
 /// Metadata key under which every call between the cluster's own processes names its cluster.
 pub const CLUSTER_KEY: &str = "dnc-cluster";
+
+/// Metadata key under which a call to a node names the node that it is meant for, in decimal digits.
+///
+/// Addresses are used again: whoever listens at one now need not be the node that did. A node refuses what is meant for
+/// another one, and says who it is in its answers; else one process could count as two replicas of a shard.
+pub const NODE_KEY: &str = "dnc-node";

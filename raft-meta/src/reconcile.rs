@@ -37,12 +37,16 @@ pub(crate) fn next_step(catalog: &Catalog, founding: &Founding) -> Option<Change
             }));
         }
     }
-    let placed = !catalog.shard_map.replicas.is_empty();
-    if placed || catalog.nodes.len() < founded.initial_nodes as usize {
+    if !catalog.shard_map.replicas.is_empty() {
         return None;
     }
+    // A node that lost its folder has joined twice, and is there once.
+    let there = catalog.nodes.values().filter(|node| node.is_reachable());
     let candidates: Vec<Candidate> =
-        catalog.nodes.values().map(|node| Candidate { node: node.id, zone: node.zone.clone() }).collect();
+        there.map(|node| Candidate { node: node.id, zone: node.zone.clone() }).collect();
+    if candidates.len() < founded.initial_nodes as usize {
+        return None;
+    }
     placement::plan(&candidates, founded.shards, founded.replication).ok().map(Change::PlaceShards)
 }
 
@@ -102,7 +106,7 @@ mod tests {
     fn join(catalog: &mut Catalog, incarnation: u128) {
         catalog.apply(Change::RegisterNode {
             incarnation,
-            addresses: NodeAddresses { service: "a:1".into(), raft: "a:2".into() },
+            addresses: NodeAddresses { service: format!("n{incarnation}:1"), raft: format!("n{incarnation}:2") },
             zone: incarnation.to_string(),
         });
     }
@@ -135,6 +139,23 @@ mod tests {
         }
         join(&mut catalog, 4);
         assert_eq!(settle(&mut catalog), 0);
+    }
+
+    #[test]
+    fn a_node_that_lost_its_folder_does_not_count_twice() {
+        let mut catalog = Catalog::default();
+        settle(&mut catalog);
+        join(&mut catalog, 1);
+        join(&mut catalog, 2);
+        catalog.apply(Change::RegisterNode {
+            incarnation: 3,
+            addresses: catalog.nodes[&2].addresses.clone(),
+            zone: "2".into(),
+        });
+        assert_eq!((catalog.nodes.len(), settle(&mut catalog)), (3, 0));
+        join(&mut catalog, 4);
+        assert_eq!(settle(&mut catalog), 1);
+        assert!(catalog.shard_map.replicas.iter().flatten().all(|node| *node != 2));
     }
 
     #[test]

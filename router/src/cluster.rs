@@ -16,7 +16,7 @@ use dnc_core::verdict::Asker;
 use dnc_meta::{Known, ProposeError, TimedOut};
 use tokio::time::Instant;
 
-use crate::route::{BarrierError, Checked, NodeVersionStatus, QueryError, Route, WriteError};
+use crate::route::{BarrierError, Checked, NodeReplicas, NodeVersionStatus, NodeWarmed, QueryError, Route, WriteError};
 
 /// A cluster to ask. Clones share it.
 pub trait Cluster: Clone + Send + Sync + 'static {
@@ -52,6 +52,12 @@ pub trait Cluster: Clone + Send + Sync + 'static {
         version: VersionId,
         deadline: Instant,
     ) -> impl Future<Output = Vec<NodeVersionStatus>> + Send;
+
+    /// How the replicas on each node of the shard map stand.
+    fn replicas(&self, deadline: Instant) -> impl Future<Output = Vec<NodeReplicas>> + Send;
+
+    /// Has each node of the shard map read what checks read into memory; of these shards, or all if there are none.
+    fn warm(&self, shards: Vec<u32>, deadline: Instant) -> impl Future<Output = Vec<NodeWarmed>> + Send;
 
     /// Makes sure that no check is judged by an older catalog from here on.
     fn barrier(&self, revision: u64, deadline: Instant) -> impl Future<Output = Result<(), BarrierError>> + Send;
@@ -97,6 +103,14 @@ impl Cluster for Route {
         deadline: Instant,
     ) -> Vec<NodeVersionStatus> {
         Route::version_status(self, registry, version, deadline).await
+    }
+
+    async fn replicas(&self, deadline: Instant) -> Vec<NodeReplicas> {
+        Route::replicas(self, deadline).await
+    }
+
+    async fn warm(&self, shards: Vec<u32>, deadline: Instant) -> Vec<NodeWarmed> {
+        Route::warm(self, shards, deadline).await
     }
 
     async fn barrier(&self, revision: u64, deadline: Instant) -> Result<(), BarrierError> {

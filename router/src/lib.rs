@@ -9,6 +9,7 @@
 //! `cluster`, so that tests can stand in for it. [`client`] is the other end: what a caller uses.
 //! [`shown`] is what both ends show an answer as.
 
+mod admission;
 mod api;
 pub mod client;
 mod clock;
@@ -17,10 +18,14 @@ mod failure;
 mod import;
 mod options;
 mod registries;
+mod privacy;
+mod report;
 mod route;
 mod run;
 pub mod shown;
+mod serve;
 mod suppress;
+mod sweep;
 mod telemetry;
 #[cfg(test)]
 mod testing;

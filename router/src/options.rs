@@ -34,6 +34,12 @@ pub struct Options {
     pub max_bulk_rest: usize,
     /// Largest body of a REST request, bytes.
     pub max_body_bytes: usize,
+    /// Requests that are under way at once, over both APIs; more are refused with a time to come back.
+    pub max_in_flight: usize,
+    /// Connections at once, over both APIs; more are closed.
+    pub max_connections: usize,
+    /// How long the head of an HTTP request may take to arrive, and a connection may be idle before it, milliseconds.
+    pub header_read_ms: u64,
     /// Folder for the files of an import while it lasts.
     pub spool_dir: PathBuf,
     /// Limits on imports.
@@ -96,6 +102,9 @@ impl Default for Options {
             max_bulk_grpc: 10_000,
             max_bulk_rest: 1_000,
             max_body_bytes: 1 << 20,
+            max_in_flight: 4_096,
+            max_connections: 4_096,
+            header_read_ms: 30_000,
             spool_dir: std::env::temp_dir(),
             import: ImportOptions::default(),
         }
@@ -125,13 +134,16 @@ impl Options {
             return Err(BadOptions::NoPeers);
         }
         let import = &self.import;
-        let bounds: [(&'static str, u64, u64); 15] = [
+        let bounds: [(&'static str, u64, u64); 18] = [
             ("deadline_ms", self.deadline_ms, 60_000),
             ("hedge_ms", self.hedge_ms, 60_000),
             ("write_deadline_ms", self.write_deadline_ms, 60_000),
             ("max_bulk_grpc", self.max_bulk_grpc as u64, 100_000),
             ("max_bulk_rest", self.max_bulk_rest as u64, 100_000),
             ("max_body_bytes", self.max_body_bytes as u64, 64 << 20),
+            ("max_in_flight", self.max_in_flight as u64, 1_000_000),
+            ("max_connections", self.max_connections as u64, 1_000_000),
+            ("header_read_ms", self.header_read_ms, 600_000),
             ("import.max_at_once", import.max_at_once as u64, 64),
             ("import.max_bytes", import.max_bytes, 1 << 40),
             ("import.max_files", import.max_files as u64, 100_000),
@@ -156,6 +168,11 @@ impl Options {
     /// Time for a check.
     pub fn deadline(&self) -> Duration {
         Duration::from_millis(self.deadline_ms)
+    }
+
+    /// Time for the head of an HTTP request.
+    pub fn header_read(&self) -> Duration {
+        Duration::from_millis(self.header_read_ms)
     }
 
     /// Time for an opt-out.

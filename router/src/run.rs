@@ -1,20 +1,16 @@
 //! Starts a router and stops it: catalog, way to the shards, the two APIs, and a bounded end.
 
-use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use dnc_meta::{CatalogCache, MetaClient};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::server::HealthReporter;
 use tracing::{info, warn};
 
@@ -23,17 +19,13 @@ use crate::api::{grpc, rest};
 use crate::cluster::can_answer;
 use crate::options::{BadOptions, Options};
 use crate::route::{Route, gossip};
-use crate::telemetry;
+use crate::serve::{serve_grpc, serve_http};
+use crate::{sweep, telemetry};
 
 /// Time for what is under way to end when the router stops.
 const SHUTDOWN: Duration = Duration::from_secs(5);
-/// How often an idle gRPC connection is asked whether it lives, and how long it may take to answer.
-const KEEPALIVE: Duration = Duration::from_secs(20);
-/// Calls that one gRPC connection may have open.
-const MAX_STREAMS: u32 = 1_024;
-/// What may be under way to the router on one gRPC stream, and on one connection, bytes.
-const STREAM_BYTES: u32 = 1 << 20;
-const CONNECTION_BYTES: u32 = 8 << 20;
+/// Time for what was counted to be written when the router stops.
+const LAST_COUNTS: Duration = Duration::from_secs(2);
 
 /// Where a router listens.
 #[derive(Debug)]
@@ -68,7 +60,7 @@ pub enum Error {
 ///
 /// `ready` becomes true when the router knows the catalog and the shards are placed; from then on it
 /// answers. `metrics` writes the process's metrics. Once stopped it takes no new requests and ends
-/// within five seconds, whatever is under way.
+/// within seven seconds, whatever is under way.
 pub async fn run(
     options: Options,
     listeners: Listeners,
@@ -87,18 +79,21 @@ pub async fn run(
     let meta = MetaClient::new(options.meta.clone());
     let route = Route::new(meta.clone(), cache.clone(), Duration::from_millis(options.hedge_ms));
     let seeds = options.nodes.clone();
-    let state = State::new(route, Arc::new(options), serving.clone());
+    let head = options.header_read();
+    let state = State::new(route.clone(), Arc::new(options), serving.clone());
     let (services, health) = grpc::routes(&state)?;
 
     let mut background = JoinSet::new();
     background.spawn(dnc_meta::follow(meta, cache.clone(), serving.clone()));
     background.spawn(gossip::seed(cache.clone(), seeds, serving.clone()));
+    background.spawn(sweep::run(route.clone(), serving.clone()));
+    background.spawn(state.counting.clone().run(route.clone(), serving.clone()));
     background.spawn(tell_ready(cache, ready, health, serving.clone()));
 
     let mut servers = JoinSet::new();
-    servers.spawn(serve_grpc(grpc_listener, services, serving.clone()));
+    servers.spawn(serve_grpc(grpc_listener, services, state.admission.clone(), serving.clone()));
     let app = rest::router(state.clone(), metrics);
-    servers.spawn(serve_http(http_listener, app, serving.clone()));
+    servers.spawn(serve_http(http_listener, app, state.admission.clone(), head, serving.clone()));
 
     let failed = tokio::select! {
         () = stop.cancelled() => None,
@@ -115,6 +110,9 @@ pub async fn run(
     if tokio::time::timeout_at(deadline, ended).await.is_err() {
         warn!(limit = ?SHUTDOWN, "requests were under way at the end");
     }
+    if !state.counting.write(&route, Instant::now() + LAST_COUNTS).await {
+        warn!("what was counted last could not be written");
+    }
     match failed {
         Some(Ok(outcome)) => outcome,
         Some(Err(why)) => Err(Error::Serve("requests", why.into())),
@@ -125,36 +123,6 @@ pub async fn run(
 fn listener(listener: std::net::TcpListener) -> io::Result<TcpListener> {
     listener.set_nonblocking(true)?;
     TcpListener::from_std(listener)
-}
-
-/// Serves gRPC until `stop`.
-pub(crate) fn serve_grpc(
-    listener: TcpListener,
-    services: tonic::service::Routes,
-    stop: CancellationToken,
-) -> impl Future<Output = Result<(), Error>> + Send {
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let served = Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE))
-        .max_concurrent_streams(MAX_STREAMS)
-        .initial_stream_window_size(STREAM_BYTES)
-        .initial_connection_window_size(CONNECTION_BYTES)
-        .add_routes(services)
-        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned());
-    async { served.await.map_err(|why| Error::Serve("gRPC", why.into())) }
-}
-
-async fn serve_http(listener: TcpListener, app: axum::Router, stop: CancellationToken) -> Result<(), Error> {
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "set TCP_NODELAY");
-        }
-    });
-    axum::serve(listener, app)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
-        .map_err(|why| Error::Serve("HTTP", why.into()))
 }
 
 /// Tells whoever started the router, and health, once it can answer; and health when it stops.

@@ -108,5 +108,9 @@ pub fn describe() {
     metrics::describe_counter!("dnc_suppressions_total", "opt-outs added and removed, by outcome");
     metrics::describe_counter!("dnc_imports_total", "imports, by outcome");
     metrics::describe_counter!("dnc_import_numbers_total", "numbers read from list files");
+    metrics::describe_counter!("dnc_router_refused_total", "requests and connections beyond what is taken in at once");
+    metrics::describe_counter!("dnc_router_wrong_node_total", "answers of another node than the one that was asked");
+    metrics::describe_counter!("dnc_swept_total", "suppressions and exemptions that this router's sweeps ended");
+    metrics::describe_counter!("dnc_counts_lost_total", "checks that are in no report, for their counters could not be written");
     metrics::describe_counter!("dnc_api_errors_total", "requests that ended in an error");
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use dnc_core::block::{Block, BlockId};
 use dnc_core::catalog::{Catalog, Change, Decision, Founding, NewRegistry, NodeAddresses, ShardMap};
 use dnc_core::command::{Addition, Changed, Run, Seal, ShardCommand, ShardRefusal, ShardReply};
-use dnc_core::ids::{NodeId, RegistryId, ShardId, VersionId};
+use dnc_core::counts::Counts;
+use dnc_core::ids::{NodeId, RegistryId, RequestId, ShardId, TenantId, VersionId};
 use dnc_core::number::PhoneNumber;
 use dnc_core::query::{By, Entry, Search, ShardAnswer, ShardQuery};
 use dnc_core::registry::{RegistryKind, Source};
@@ -15,12 +16,12 @@ use dnc_core::suppression::Suppression;
 use dnc_core::verdict::{Asker, Evidence, Judgement, Reason, Verdict};
 use dnc_meta::{CatalogCache, Known, ProposeError, TimedOut};
 use dnc_proto::internal::ShardVersion;
-use jiff::civil::date;
+use jiff::civil::{Date, date};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::cluster::Cluster;
-use crate::route::{BarrierError, Checked, NodeVersionStatus, QueryError, WriteError};
+use crate::route::{BarrierError, Checked, NodeReplicas, NodeVersionStatus, NodeWarmed, QueryError, WriteError};
 
 /// Shards of the fake.
 pub const SHARDS: u32 = 16;
@@ -71,6 +72,10 @@ struct State {
     barriers: Vec<u64>,
     no_barriers: bool,
     not_ready: bool,
+    counted: HashMap<RequestId, (TenantId, Date, Counts)>,
+    live: Vec<(RegistryId, u64)>,
+    replicas: Vec<NodeReplicas>,
+    warmed: Vec<NodeWarmed>,
 }
 
 /// A number that is one.
@@ -215,6 +220,26 @@ impl Fake {
         self.state.lock().barriers.clone()
     }
 
+    /// Every shard has so many live suppressions in a registry.
+    pub fn live(&self, registry: RegistryId, count: u64) {
+        self.state.lock().live.push((registry, count));
+    }
+
+    /// Nodes say this of their replicas.
+    pub fn stand(&self, replicas: Vec<NodeReplicas>) {
+        self.state.lock().replicas = replicas;
+    }
+
+    /// Nodes say this when they are warmed.
+    pub fn warms(&self, warmed: Vec<NodeWarmed>) {
+        self.state.lock().warmed = warmed;
+    }
+
+    /// What was counted, over all shards: each request once.
+    pub fn counted(&self) -> Vec<(TenantId, Date, Counts)> {
+        self.state.lock().counted.values().cloned().collect()
+    }
+
     /// The versions that shards were told to drop.
     pub fn dropped(&self) -> Vec<(ShardId, VersionId)> {
         self.state.lock().dropped.clone()
@@ -278,6 +303,14 @@ impl Cluster for Fake {
         let state = self.state.lock();
         match query {
             ShardQuery::Search(search) => Ok(state.search(search)),
+            ShardQuery::Live => Ok(ShardAnswer::Live(state.live.clone())),
+            ShardQuery::Counts { tenant, first, last } => {
+                let here = |day: Date| crate::report::shard_of(day, SHARDS) == shard;
+                let asked = |(whose, day, _): &&(TenantId, Date, Counts)| {
+                    tenant.is_none_or(|only| only == *whose) && (*first..=*last).contains(day) && here(*day)
+                };
+                Ok(ShardAnswer::Counts(state.counted.values().filter(asked).cloned().collect()))
+            }
             _ => Err(QueryError::NoAnswer(shard)),
         }
     }
@@ -297,6 +330,14 @@ impl Cluster for Fake {
             .collect();
         let status = |node: NodeId| NodeVersionStatus { node, result: Ok(shards.clone()) };
         (1..=3).map(status).collect()
+    }
+
+    async fn replicas(&self, _deadline: Instant) -> Vec<NodeReplicas> {
+        self.state.lock().replicas.clone()
+    }
+
+    async fn warm(&self, _shards: Vec<u32>, _deadline: Instant) -> Vec<NodeWarmed> {
+        self.state.lock().warmed.clone()
     }
 
     async fn barrier(&self, revision: u64, _deadline: Instant) -> Result<(), BarrierError> {
@@ -365,6 +406,11 @@ impl State {
                 ShardReply::Done
             }
             ShardCommand::Barrier { .. } => ShardReply::Done,
+            ShardCommand::Sweep { .. } => ShardReply::Swept { ended: 0, more: false },
+            ShardCommand::Count { request, tenant, day, counts } => {
+                self.counted.insert(*request, (*tenant, *day, (**counts).clone()));
+                ShardReply::Done
+            }
             other => panic!("no shard of this cluster knows {other:?}"),
         }
     }

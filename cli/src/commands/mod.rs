@@ -7,6 +7,7 @@ pub mod check;
 pub mod import;
 mod progress;
 pub mod registry;
+pub mod report;
 pub mod suppress;
 
 use anyhow::{Result, anyhow};

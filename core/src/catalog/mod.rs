@@ -71,7 +71,7 @@ pub struct Node {
     pub id: NodeId,
     /// Made by the node with its data folder: a node that lost its folder is another node.
     pub incarnation: u128,
-    /// Where it listens.
+    /// Where it listens. An address is empty once another node has taken it over.
     pub addresses: NodeAddresses,
     /// Failure zone, for spreading replicas.
     pub zone: String,
@@ -113,6 +113,15 @@ impl Catalog {
     /// The active version of a registry.
     pub fn active(&self, registry: RegistryId) -> Option<VersionId> {
         self.registries.get(&registry)?.active
+    }
+}
+
+// === impl Node ===
+
+impl Node {
+    /// Whether the catalog says where it listens: not if another node has taken its address.
+    pub fn is_reachable(&self) -> bool {
+        !self.addresses.service.is_empty() && !self.addresses.raft.is_empty()
     }
 }
 

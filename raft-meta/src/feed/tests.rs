@@ -25,7 +25,7 @@ fn found(cluster: u128) -> Change {
 fn register(incarnation: u128) -> Change {
     Change::RegisterNode {
         incarnation,
-        addresses: NodeAddresses { service: "a:1".into(), raft: "a:2".into() },
+        addresses: NodeAddresses { service: format!("n{incarnation}:1"), raft: format!("n{incarnation}:2") },
         zone: incarnation.to_string(),
     }
 }

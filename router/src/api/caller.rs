@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dnc_core::ids::TenantId;
+use dnc_core::log_key::LogKey;
 use dnc_core::tenant::DEFAULT_TENANT;
 use dnc_core::verdict::Asker;
 use dnc_meta::Known;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use crate::failure::{Failure, Invalid, Kind};
 use crate::options::MAX_ID_BYTES;
+use crate::privacy::masked;
 use crate::telemetry::Api;
 
 /// The header and metadata key of the request id.
@@ -67,15 +69,15 @@ impl Caller {
         Ok(Self { api, request_id, call_id, checked_by, asker })
     }
 
-    /// The span in which their request is answered.
-    pub fn span(&self, kind: &'static str) -> tracing::Span {
+    /// The span in which their request is answered. Ids can hold numbers: these are named by the key.
+    pub fn span(&self, kind: &'static str, key: Option<LogKey>) -> tracing::Span {
         tracing::info_span!(
             "check",
             kind,
             api = self.api.as_str(),
-            request_id = self.request_id,
-            call_id = self.call_id,
-            checked_by = self.checked_by,
+            request_id = &*masked(&self.request_id, key),
+            call_id = &*masked(&self.call_id, key),
+            checked_by = &*masked(&self.checked_by, key),
         )
     }
 }

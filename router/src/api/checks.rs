@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dnc_core::log_key::LogKey;
+use dnc_core::counts::Counts;
 use dnc_core::number::{NumberError, PhoneNumber};
 use dnc_core::verdict::Judgement;
 use jiff::Timestamp;
@@ -13,6 +13,8 @@ use tracing::{Instrument, Level, debug};
 use super::answer::Answer;
 use super::caller::Caller;
 use crate::cluster::Cluster;
+use crate::privacy::{log_key, masked};
+use crate::report::counting::Counting;
 use crate::telemetry::Tally;
 
 /// Judges numbers by a cluster.
@@ -21,6 +23,7 @@ pub struct Checks<C> {
     cluster: C,
     /// Time for a check where the caller does not ask for less.
     deadline: Duration,
+    counting: Counting,
 }
 
 /// Numbers judged together.
@@ -39,7 +42,12 @@ pub struct Judged {
 impl<C: Cluster> Checks<C> {
     /// Judges by this cluster.
     pub fn new(cluster: C, deadline: Duration) -> Self {
-        Self { cluster, deadline }
+        Self { cluster, deadline, counting: Counting::default() }
+    }
+
+    /// Counts what is judged for the reports.
+    pub fn counted_by(self, counting: Counting) -> Self {
+        Self { counting, ..self }
     }
 
     /// Time for a check where the caller does not ask for less.
@@ -65,33 +73,41 @@ impl<C: Cluster> Checks<C> {
         let mut distinct: Vec<PhoneNumber> = numbers.iter().flatten().copied().collect();
         distinct.sort_unstable();
         distinct.dedup();
-        let span = caller.span(kind);
+        let key = log_key(&self.cluster.known().catalog);
+        let span = caller.span(kind, key);
         let (view, judgements) = if distinct.is_empty() {
             (Arc::clone(&self.cluster.known().view), Vec::new())
         } else {
             let checked = self
                 .cluster
-                .check(&distinct, &caller.asker, &caller.request_id, deadline)
+                .check(&distinct, &caller.asker, &masked(&caller.request_id, key), deadline)
                 .instrument(span.clone())
                 .await;
             (checked.view, checked.judgements)
         };
         let checked_at = now();
-        let judged = |number: PhoneNumber| {
+        let mut counts = Counts::default();
+        let mut judged = |number: PhoneNumber| {
             let judgement = distinct
                 .binary_search(&number)
                 .ok()
                 .and_then(|at| judgements.get(at))
                 .cloned()
                 .unwrap_or_else(Judgement::unavailable);
+            counts.judged(&judgement);
             Answer::new(number, judgement, view.revision, checked_at)
         };
-        let items: Vec<_> = numbers.into_iter().map(|number| number.map(judged)).collect();
+        let items: Vec<_> = numbers.into_iter().map(|number| number.map(&mut judged)).collect();
         let mut tally = Tally::default();
         for item in &items {
             tally.add(item.as_ref().ok().map(|answer| answer.verdict));
         }
-        tally.count(caller.api, started.elapsed());
+        let took = started.elapsed();
+        tally.count(caller.api, took);
+        counts.errors = items.iter().filter(|item| item.is_err()).count() as u64;
+        counts.requests = 1;
+        counts.micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.counting.add(caller.asker.tenant, &counts);
         span.in_scope(|| self.log(&items));
         Judged { revision: view.revision, checked_at, items }
     }
@@ -101,11 +117,9 @@ impl<C: Cluster> Checks<C> {
         if !tracing::enabled!(Level::DEBUG) {
             return;
         }
-        let known = self.cluster.known();
-        let Some(founding) = &known.catalog.founding else {
+        let Some(key) = log_key(&self.cluster.known().catalog) else {
             return;
         };
-        let key = LogKey(founding.log_key);
         for item in items {
             match item {
                 Ok(answer) => debug!(
@@ -166,6 +180,23 @@ mod tests {
             ]
         );
         assert_eq!(fake.asked(), [vec![a, b]]);
+    }
+
+    #[tokio::test]
+    async fn every_number_asked_about_is_counted_under_its_tenant() {
+        let fake = Fake::founded();
+        fake.judge(number("2015550100"), listed("federal"));
+        let counting = Counting::default();
+        let checks = Checks::new(fake.clone(), Duration::from_secs(1)).counted_by(counting.clone());
+        let numbers = vec![Ok(number("2015550100")), Ok(number("2015550100")), Err(NumberError::Empty)];
+        checks.many(&caller(), numbers, soon(), "bulk").await;
+        checks.one(&caller(), number("2015550101"), soon()).await;
+        assert!(counting.write(&fake, soon()).await);
+        let (tenant, _, counts) = fake.counted().remove(0);
+        assert_eq!(tenant, DEFAULT_TENANT_ID);
+        assert_eq!((counts.checks, counts.listed, counts.errors, counts.requests), (3, 2, 1, 2));
+        assert_eq!(counts.reasons.values().sum::<u64>(), 2);
+        assert_eq!(counts.unknown.values().sum::<u64>(), 1);
     }
 
     #[tokio::test]

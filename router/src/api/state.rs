@@ -5,10 +5,13 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::checks::Checks;
+use crate::admission::Admission;
 use crate::cluster::Cluster;
 use crate::import::Imports;
 use crate::options::Options;
 use crate::registries::Registries;
+use crate::report::Reports;
+use crate::report::counting::Counting;
 use crate::suppress::Suppressions;
 
 /// The rooms that answer requests. Clones share them.
@@ -24,6 +27,12 @@ pub struct State<C> {
     pub registries: Registries<C>,
     /// Imports.
     pub imports: Imports<C>,
+    /// What was checked, and what is held.
+    pub reports: Reports<C>,
+    /// Counts for the reports.
+    pub counting: Counting,
+    /// What is taken in at once.
+    pub admission: Admission,
     /// Limits.
     pub options: Arc<Options>,
     /// Says that the router stops: what could go on for long ends.
@@ -35,8 +44,12 @@ pub struct State<C> {
 impl<C: Cluster> State<C> {
     /// The rooms over this cluster, until `stop`.
     pub fn new(cluster: C, options: Arc<Options>, stop: CancellationToken) -> Self {
+        let counting = Counting::default();
         Self {
-            checks: Checks::new(cluster.clone(), options.deadline()),
+            checks: Checks::new(cluster.clone(), options.deadline()).counted_by(counting.clone()),
+            reports: Reports::new(cluster.clone(), counting.clone(), options.write_deadline()),
+            admission: Admission::new(&options),
+            counting,
             suppressions: Suppressions::new(cluster.clone(), options.write_deadline()),
             registries: Registries::new(cluster.clone()),
             imports: Imports::new(cluster.clone(), Arc::clone(&options), stop.clone()),

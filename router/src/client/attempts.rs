@@ -9,6 +9,11 @@ use tokio::time::{Instant, sleep, timeout};
 use tonic::transport::Channel;
 use tonic::{Code, ConnectError, Status};
 
+/// What each number of a bulk adds to the time for an attempt.
+const EACH: Duration = Duration::from_micros(100);
+/// The longest that an attempt may become by that.
+const MAX_ATTEMPT: Duration = Duration::from_secs(1);
+
 /// How long to try.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
@@ -18,6 +23,18 @@ pub struct Policy {
     pub total: Duration,
     /// Pause once all routers have failed in turn; it doubles each time around.
     pub pause: Duration,
+}
+
+// === impl Policy ===
+
+impl Policy {
+    /// The policy for a request about so many numbers: each is given a little more time, up to as much as a router itself
+    /// has by default, and there is time for two attempts at least.
+    pub fn for_numbers(self, count: usize) -> Policy {
+        let more = EACH * u32::try_from(count).unwrap_or(u32::MAX);
+        let attempt = (self.attempt + more).min(MAX_ATTEMPT).max(self.attempt);
+        Policy { attempt, total: self.total.max(attempt * 2), ..self }
+    }
 }
 
 /// Routers to try, beginning with the one that answered last.
@@ -104,7 +121,7 @@ impl Attempts {
         retry(policy, attempt, count).await
     }
 
-    /// A connection to the first router that can be reached.
+    /// A connection to the first router that says that it can answer.
     pub async fn first_alive(&self, limit: Duration) -> Result<Channel, Status> {
         let count = self.routers.len();
         let first = self.current.load(Ordering::Relaxed);
@@ -169,12 +186,16 @@ where
     best.map(|best| best.answer).ok_or(failed)
 }
 
-/// Asks a router for nothing but a sign of life.
+/// Asks a router whether it can answer: one that lives and does not know the cluster yet is no help.
 async fn reach(channel: Channel) -> Result<(), Status> {
     use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_check_response::ServingStatus;
     use tonic_health::pb::health_client::HealthClient;
     let request = HealthCheckRequest::default();
-    HealthClient::new(channel).check(request).await.map(|_| ())
+    match HealthClient::new(channel).check(request).await?.into_inner().status() {
+        ServingStatus::Serving => Ok(()),
+        other => Err(Status::unavailable(format!("the router says that it is {}", other.as_str_name()))),
+    }
 }
 
 #[cfg(test)]
@@ -244,6 +265,19 @@ mod tests {
         assert_eq!(outcome.expect("an answer"), "clear");
         assert_eq!(attempts, 3);
         assert!(started.elapsed() < Duration::from_millis(400));
+    }
+
+    #[test]
+    fn a_bulk_is_given_time_by_its_size_within_bounds_and_for_two_attempts() {
+        let times = |count| {
+            let policy = POLICY.for_numbers(count);
+            (policy.attempt.as_millis(), policy.total.as_millis())
+        };
+        assert_eq!(times(1), (300, 1_000));
+        assert_eq!(times(1_000), (400, 1_000));
+        assert_eq!(times(5_000), (800, 1_600));
+        assert_eq!(times(10_000), (1_000, 2_000));
+        assert_eq!(times(usize::MAX), (1_000, 2_000));
     }
 
     #[tokio::test(start_paused = true)]

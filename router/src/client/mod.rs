@@ -1,8 +1,10 @@
 //! The caller's side: one client of one or several routers.
 //!
-//! **Retry policy.** A check is tried on the router that answered last; each attempt has 300 ms. On
+//! **Retry policy.** A check is tried on the router that answered last; each attempt has 300 ms, and 0.1 ms more for each
+//! number of a bulk, up to 1 s. On
 //! a connection error, a time-out, UNAVAILABLE, RESOURCE_EXHAUSTED, or an answer of UNKNOWN
-//! `unavailable`, the next router is tried, around and around, until one second has passed in all.
+//! `unavailable`, the next router is tried, around and around, until one second has passed in all,
+//! or twice the time of an attempt if that is longer (2 s for 10,000 numbers).
 //! If there was an answer by then, even UNKNOWN, it is the answer; else the last error is returned.
 //! An answer that is UNKNOWN for another cause, LISTED or CLEAR is final.
 //!
@@ -26,6 +28,7 @@ use std::time::Duration;
 use dnc_proto::v1;
 use dnc_proto::v1::check_service_client::CheckServiceClient;
 use dnc_proto::v1::registry_service_client::RegistryServiceClient;
+use dnc_proto::v1::report_service_client::ReportServiceClient;
 use dnc_proto::v1::suppression_service_client::SuppressionServiceClient;
 use futures::Stream;
 use tonic::transport::{Channel, Endpoint};
@@ -140,12 +143,13 @@ impl Client {
 
     /// May these numbers be called?
     pub async fn bulk_check(&self, request: v1::BulkCheckRequest) -> Result<v1::BulkCheckResponse, Error> {
+        let policy = CHECKS.for_numbers(request.items.len());
         let send = async |channel, request| checks(channel).bulk_check(request).await;
         let missing = |answer: &v1::BulkCheckResponse| {
             let missing = answer.results.iter().filter(|result| is_unavailable(result)).count();
             u32::try_from(missing).unwrap_or(u32::MAX)
         };
-        Ok(self.call_for_best(CHECKS, request, send, missing).await?)
+        Ok(self.call_for_best(policy, request, send, missing).await?)
     }
 
     /// Checks numbers as they come; answers come in their order. Not repeated when the router goes away.
@@ -188,6 +192,18 @@ impl Client {
     pub async fn list_registries(&self) -> Result<v1::ListRegistriesResponse, Error> {
         let send = async |channel, request| registries(channel).list_registries(request).await;
         Ok(self.call(WRITES, v1::ListRegistriesRequest {}, send).await?)
+    }
+
+    /// What was checked in a period.
+    pub async fn compliance(&self, request: v1::ComplianceRequest) -> Result<v1::ComplianceReport, Error> {
+        let send = async |channel, request| reports(channel).get_compliance(request).await;
+        Ok(self.call(WRITES, request, send).await?)
+    }
+
+    /// What is held now.
+    pub async fn stats(&self, request: v1::StatsRequest) -> Result<v1::Stats, Error> {
+        let send = async |channel, request| reports(channel).get_stats(request).await;
+        Ok(self.call(WRITES, request, send).await?)
     }
 
     /// Makes a call to which any answer is final.
@@ -259,6 +275,10 @@ fn suppressions(channel: Channel) -> SuppressionServiceClient<Channel> {
 
 fn registries(channel: Channel) -> RegistryServiceClient<Channel> {
     RegistryServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES)
+}
+
+fn reports(channel: Channel) -> ReportServiceClient<Channel> {
+    ReportServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES)
 }
 
 fn is_unavailable(response: &v1::CheckResponse) -> bool {

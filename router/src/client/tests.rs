@@ -16,7 +16,7 @@ use super::*;
 use crate::api::grpc;
 use crate::api::state::State;
 use crate::options::Options;
-use crate::run::serve_grpc;
+use crate::serve::serve_grpc;
 use crate::testing::{Fake, clear, listed, number};
 
 /// Serves this cluster until the guard is dropped.
@@ -27,7 +27,7 @@ async fn serve(fake: &Fake) -> (String, DropGuard) {
     let state = State::new(fake.clone(), Arc::new(Options::default()), stop.clone());
     let (routes, health) = grpc::routes(&state).expect("descriptors");
     grpc::report(&health, true).await;
-    tokio::spawn(serve_grpc(listener, routes, stop.clone()));
+    tokio::spawn(serve_grpc(listener, routes, state.admission.clone(), stop.clone()));
     (format!("http://{address}"), stop.drop_guard())
 }
 
@@ -129,6 +129,25 @@ async fn a_router_that_cannot_know_is_not_the_last_word_while_another_can() {
     let answer = alone.check(ask("2015550100")).await.expect("answers");
     assert_eq!(answer.unknown_cause(), v1::UnknownCause::Unavailable);
     assert!(started.elapsed() < Duration::from_millis(1_500));
+}
+
+#[tokio::test]
+async fn a_router_that_cannot_answer_yet_is_no_way_for_a_stream_or_an_import() {
+    let fake = Fake::founded();
+    let (ready, _stop) = serve(&fake).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let not_ready = format!("http://{}", listener.local_addr().expect("bound"));
+    let stop = CancellationToken::new();
+    let state = State::new(Fake::empty(), Arc::new(Options::default()), stop.clone());
+    let (routes, health) = grpc::routes(&state).expect("descriptors");
+    grpc::report(&health, false).await;
+    tokio::spawn(serve_grpc(listener, routes, state.admission.clone(), stop.clone()));
+    let alone = Client::new([&not_ready]).expect("an address");
+    assert!(alone.check_stream(futures::stream::iter([ask("2015550100")])).await.is_err());
+    let client = Client::new([not_ready, ready]).expect("addresses");
+    let answers = client.check_stream(futures::stream::iter([ask("2015550100")])).await.expect("the other is ready");
+    assert_eq!(answers.count().await, 1);
+    stop.cancel();
 }
 
 #[tokio::test]

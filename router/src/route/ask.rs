@@ -1,5 +1,10 @@
 //! Asking the replicas: a majority first, a further one after a short delay or an error, and again
 //! until every shard has an answer that counts or the deadline is there.
+//!
+//! What a node fails at is asked of the replicas that have not been tried since the last wave, at once; whoever failed is
+//! asked again with the next wave, so that an error that comes at once makes no loop. Nodes are given more time for more
+//! numbers. When a node names a newer view than the one that judges, nothing that is gathered by the older one can count,
+//! and asking ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,17 +21,24 @@ use tonic::Status;
 use super::gather::Gather;
 use super::{Route, nodes, plan};
 
-/// How long one call may take before the node is asked anew.
+/// How long one call may take before the node is asked anew, with few numbers and with many.
 const ATTEMPT: Duration = Duration::from_millis(300);
+const MAX_ATTEMPT: Duration = Duration::from_millis(1_000);
+/// What each number of a call adds to that.
+const ATTEMPT_EACH: Duration = Duration::from_micros(50);
+/// What each number of a check adds to the delay before a further replica is asked.
+const HEDGE_EACH: Duration = Duration::from_micros(1);
 
 /// Longest pause between two waves of questions.
 const MAX_PAUSE: Duration = Duration::from_millis(100);
 
-/// The newest view that any of the asked nodes named.
+/// The newest catalog revision that any of the asked nodes named.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Named {
-    /// Its revision.
-    pub view: u64,
+    /// The revision.
+    pub revision: u64,
+    /// Who named it.
+    pub by: Option<NodeId>,
 }
 
 /// One call's outcome: whom it went to, for which of the gathers, and what came back.
@@ -39,10 +51,24 @@ struct Reply {
 /// Calls to make: for each node, which gathers to ask it about.
 type Wave = BTreeMap<NodeId, Vec<usize>>;
 
+/// Whom each gather is asked of: by position of the gather, and node.
+type Asked = BTreeSet<(usize, NodeId)>;
+
+// === impl Named ===
+
+impl Named {
+    fn note(&mut self, revision: u64, node: NodeId) {
+        if revision > self.revision {
+            *self = Named { revision, by: Some(node) };
+        }
+    }
+}
+
 // === impl Route ===
 
 impl Route {
-    /// Asks until all gathers are done, or the deadline. With `bulk`, an answer on the view's versions is needed too.
+    /// Asks until all gathers are done, a newer catalog than this must judge, or the deadline. With `bulk`, an answer on the
+    /// view's versions is needed too.
     pub(super) async fn ask(
         &self,
         gathers: &mut [Gather],
@@ -52,48 +78,56 @@ impl Route {
         deadline: Instant,
     ) -> Named {
         let mut named = Named::default();
-        // What is being asked, so that nobody is asked the same twice at a time.
-        let mut asked: BTreeSet<(usize, NodeId)> = BTreeSet::new();
+        // What is being asked, so that nobody is asked the same twice at a time; and what was, since the last wave.
+        let (mut asked, mut tried) = (Asked::new(), Asked::new());
         let mut calls = FuturesUnordered::new();
         let mut wave = self.first_wave(gathers);
-        let mut pause = self.inner.hedge;
+        let mut pause = self.inner.hedge + each(HEDGE_EACH, gathers.iter().map(Gather::size).sum());
         let mut next_wave = Instant::now() + pause;
         loop {
             for (node, indices) in std::mem::take(&mut wave) {
                 asked.extend(indices.iter().map(|index| (*index, node)));
+                tried.extend(indices.iter().map(|index| (*index, node)));
+                let numbers = indices.iter().map(|index| gathers[*index].size()).sum();
                 let questions = indices.iter().map(|i| gathers[*i].question()).collect();
                 let message =
                     wire::NodeCheckRequest { view: known.view.revision, questions, request_id: request_id.to_owned() };
-                calls.push(self.call(node, indices, message, &known.catalog));
+                calls.push(self.call(node, indices, message, time_for(numbers), &known.catalog));
             }
-            if gathers.iter().all(|gather| gather.is_done(bulk)) {
+            let outdated = named.revision > known.catalog.revision;
+            if outdated || gathers.iter().all(|gather| gather.is_done(bulk)) {
                 return named;
             }
             tokio::select! {
+                // The deadline before all, and the next wave before replies: however many of these come, both are kept.
                 biased;
-                Some(reply) = calls.next(), if !calls.is_empty() => {
-                    for index in &reply.gathers {
-                        asked.remove(&(*index, reply.node));
-                    }
-                    let answered = self.take(reply, gathers, known, &mut named);
-                    if !answered {
-                        // Do not wait for the delay: the next replica may answer at once.
-                        wave = missing(gathers, &asked, bulk, false);
-                    }
-                }
-                () = sleep_until(next_wave.min(deadline)) => {
-                    if Instant::now() >= deadline {
-                        return named;
-                    }
+                () = sleep_until(deadline) => return named,
+                () = sleep_until(next_wave) => {
                     for (index, node) in &asked {
                         if !gathers[*index].is_done(bulk) {
                             self.inner.nodes.suspect(*node);
                         }
                     }
                     metrics::counter!("dnc_router_further_waves_total").increment(1);
-                    wave = missing(gathers, &asked, bulk, true);
+                    tried.clone_from(&asked);
+                    for (index, gather) in gathers.iter().enumerate().filter(|(_, gather)| !gather.is_done(bulk)) {
+                        // Also those that answered without the view's versions, which they may have by now.
+                        further(&mut wave, index, gather, &tried, |_| true);
+                    }
                     pause = (pause * 2).min(MAX_PAUSE);
                     next_wave = Instant::now() + pause;
+                }
+                Some(reply) = calls.next(), if !calls.is_empty() => {
+                    for index in &reply.gathers {
+                        asked.remove(&(*index, reply.node));
+                    }
+                    for index in self.take(reply, gathers, known, &mut named) {
+                        let gather = &gathers[index];
+                        if !gather.is_done(bulk) {
+                            // Do not wait for the delay: the next replica may answer at once.
+                            further(&mut wave, index, gather, &tried, |node| !gather.has_answer_of(node));
+                        }
+                    }
                 }
             }
         }
@@ -117,12 +151,13 @@ impl Route {
         node: NodeId,
         gathers: Vec<usize>,
         message: wire::NodeCheckRequest,
+        limit: Duration,
         catalog: &Catalog,
     ) -> Reply {
         let outcome = async {
             let mut client = self.inner.nodes.client(catalog, node)?;
-            let request = nodes::request(catalog, message, ATTEMPT);
-            match timeout(ATTEMPT, client.check(request)).await {
+            let request = nodes::request(catalog, node, message, limit);
+            match timeout(limit, client.check(request)).await {
                 Ok(answered) => answered.map(tonic::Response::into_inner),
                 Err(_) => Err(Status::deadline_exceeded("the node did not answer")),
             }
@@ -131,56 +166,83 @@ impl Route {
         Reply { node, gathers, outcome }
     }
 
-    /// Takes a reply in; whether it answered all that it was asked.
-    fn take(&self, reply: Reply, gathers: &mut [Gather], known: &Known, named: &mut Named) -> bool {
+    /// Takes a reply in; the gathers for which it brought no answer.
+    fn take(&self, reply: Reply, gathers: &mut [Gather], known: &Known, named: &mut Named) -> Vec<usize> {
         let node = reply.node;
         let response = match reply.outcome {
+            // Whoever else answers at the address does not count as the node: it may be another replica, asked already.
+            Ok(response) if !self.is_from(node, response.node) => return reply.gathers,
             Ok(response) if response.answers.len() == reply.gathers.len() => response,
             Ok(_) => {
                 tracing::warn!(node, "the node did not answer every question");
-                return false;
+                self.inner.nodes.suspect(node);
+                return reply.gathers;
             }
             Err(status) => {
                 tracing::debug!(node, code = ?status.code(), "the node did not answer");
                 metrics::counter!("dnc_router_node_errors_total", "node" => node.to_string()).increment(1);
-                self.inner.nodes.suspect(node);
-                return false;
+                if status.code() == tonic::Code::FailedPrecondition {
+                    // Another node, or another cluster's, listens there.
+                    self.inner.nodes.disconnect(node);
+                } else {
+                    self.inner.nodes.suspect(node);
+                }
+                return reply.gathers;
             }
         };
         self.inner.nodes.trust(node);
-        named.view = named.view.max(response.view);
+        named.note(response.view, node);
         if response.view < known.view.revision {
             self.offer_soon(node, known);
         }
-        let mut complete = true;
-        for (index, answer) in reply.gathers.iter().zip(response.answers) {
-            let gather = &mut gathers[*index];
+        let mut failed = Vec::new();
+        for (index, answer) in reply.gathers.into_iter().zip(response.answers) {
+            let gather = &mut gathers[index];
+            let shard = gather.shard();
             if let Some(standing) = &answer.standing {
-                self.inner.nodes.note_leader(gather.shard(), standing.leader);
+                self.inner.nodes.note_leader(shard, standing.leader);
             }
-            if let Err(error) = gather.add(node, answer) {
-                tracing::debug!(node, shard = gather.shard().0, %error, "no answer");
-                complete = false;
+            let barrier = answer.standing.as_ref().map_or(0, |standing| standing.barrier);
+            match gather.add(node, answer) {
+                Ok(()) => {
+                    self.inner.nodes.trust_replica(shard, node);
+                    named.note(barrier, node);
+                }
+                Err(error) => {
+                    tracing::debug!(node, shard = shard.0, %error, "no answer");
+                    self.inner.nodes.suspect_replica(shard, node);
+                    failed.push(index);
+                }
             }
         }
-        complete
+        failed
     }
 }
 
-/// Whom else to ask about the gathers that are not done: replicas that have not answered, and with
-/// `again` also those that answered without the view's versions, which they may have by now.
-fn missing(gathers: &[Gather], asked: &BTreeSet<(usize, NodeId)>, bulk: bool, again: bool) -> Wave {
-    let mut wave = Wave::new();
-    for (index, gather) in gathers.iter().enumerate() {
-        if gather.is_done(bulk) {
-            continue;
-        }
-        for node in gather.replicas() {
-            let is_asked = asked.contains(&(index, *node));
-            if !is_asked && (again || !gather.has_answer_of(*node)) {
-                wave.entry(*node).or_default().push(index);
-            }
-        }
+/// Adds to a wave whom else to ask about a gather: of its replicas that were not tried, those that `fit`.
+fn further(wave: &mut Wave, index: usize, gather: &Gather, tried: &Asked, fit: impl Fn(NodeId) -> bool) {
+    for node in gather.replicas().iter().filter(|node| !tried.contains(&(index, **node)) && fit(**node)) {
+        wave.entry(*node).or_default().push(index);
     }
-    wave
+}
+
+/// How long a call about so many numbers may take.
+fn time_for(numbers: usize) -> Duration {
+    (ATTEMPT + each(ATTEMPT_EACH, numbers)).min(MAX_ATTEMPT)
+}
+
+fn each(time: Duration, count: usize) -> Duration {
+    time * u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_numbers_are_given_more_time_up_to_a_limit() {
+        assert_eq!(time_for(1), ATTEMPT + ATTEMPT_EACH);
+        assert_eq!(time_for(10_000), ATTEMPT + ATTEMPT_EACH * 10_000);
+        assert_eq!(time_for(usize::MAX), MAX_ATTEMPT);
+    }
 }

@@ -73,6 +73,11 @@ impl Gather {
         &self.positions
     }
 
+    /// How many numbers it has.
+    pub fn size(&self) -> usize {
+        self.numbers.len()
+    }
+
     /// Its numbers.
     #[cfg(test)]
     pub fn numbers(&self) -> &[PhoneNumber] {
@@ -204,6 +209,7 @@ fn read(node: NodeId, shard: ShardId, numbers: usize, answer: wire::ShardAnswer)
         standing: Standing {
             node,
             last: standing.last.map(at),
+            applied: standing.applied.map(at),
             membership: Arc::new(membership),
             membership_at: standing.membership_at.map(at),
             barrier: standing.barrier,
@@ -241,6 +247,7 @@ mod tests {
                 membership: vec![wire::VoterSet { nodes: vec![1, 2, 3] }],
                 barrier: index,
                 leader: 1,
+                applied: None,
             }),
             has_view,
             bulk_hits: if has_view { vec![wire::BulkHit { at: 0, registry: 1 }] } else { vec![] },
@@ -261,6 +268,24 @@ mod tests {
         assert!(findings[0].live.is_empty());
         assert_eq!(findings[1].live.len(), 1);
         assert_eq!(gather.barrier(), Some(6));
+    }
+
+    #[test]
+    fn a_release_that_one_replica_has_applied_shows_though_another_has_not() {
+        let applied = |index, live| {
+            let mut answer = answer(5, true, live);
+            let standing = answer.standing.as_mut().expect("it has one");
+            standing.applied = Some(wire::LogPosition { term: 1, index });
+            answer
+        };
+        // Both have the release in their logs; the one that answers first has not applied it.
+        for order in [[(2, 4, true), (1, 5, false)], [(1, 4, true), (2, 5, false)]] {
+            let mut gather = gather();
+            for (node, index, live) in order {
+                gather.add(node, applied(index, live)).expect("reads");
+            }
+            assert!(gather.findings(true).expect("settled")[1].live.is_empty());
+        }
     }
 
     #[test]

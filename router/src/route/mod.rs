@@ -14,6 +14,8 @@ mod plan;
 mod query;
 mod status;
 mod write;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,12 +24,14 @@ use dnc_core::number::PhoneNumber;
 use dnc_core::verdict::{Asker, Judgement, judge};
 use dnc_core::view::View;
 use dnc_meta::{CatalogCache, Known, MetaClient};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use self::gather::Gather;
 use self::nodes::Nodes;
 pub use self::query::QueryError;
-pub use self::status::NodeVersionStatus;
+pub use self::status::{NodeReplicas, NodeVersionStatus, NodeWarmed};
 pub use self::write::{BarrierError, WriteError};
 
 /// The way to the shards. Clones share it.
@@ -41,6 +45,10 @@ struct Inner {
     cache: CatalogCache,
     nodes: Nodes,
     hedge: Duration,
+    /// Checks that may ask nodes for a newer catalog at a time; the others wait for what these bring.
+    pulls: Semaphore,
+    /// The catalog as it was last encoded, with its revision.
+    encoded: Mutex<(u64, Vec<u8>)>,
 }
 
 /// Judged numbers.
@@ -65,7 +73,16 @@ enum Round {
 impl Route {
     /// A way to the shards that asks a further replica after `hedge`.
     pub fn new(meta: MetaClient, cache: CatalogCache, hedge: Duration) -> Route {
-        Route { inner: Arc::new(Inner { meta, cache, nodes: Nodes::default(), hedge }) }
+        Route {
+            inner: Arc::new(Inner {
+                meta,
+                cache,
+                nodes: Nodes::default(),
+                hedge,
+                pulls: Semaphore::new(gossip::CHECKS_AT_ONCE),
+                encoded: Mutex::default(),
+            }),
+        }
     }
 
     /// The catalog as this router knows it.
@@ -102,12 +119,12 @@ impl Route {
         let mut gathers = plan::by_shard(numbers, &known.catalog.shard_map);
         let named = self.ask(&mut gathers, &known, true, request_id, deadline).await;
         let barrier = gathers.iter().filter_map(Gather::barrier).max();
-        let needed = barrier.unwrap_or(0).max(named.view);
+        let needed = barrier.unwrap_or(0).max(named.revision);
         if needed <= known.catalog.revision {
             return Round::Settled(known, gathers);
         }
         // A replica knows of a newer catalog: what it lists may not be missed.
-        self.catch_up(needed, deadline).await;
+        self.catch_up(needed, named.by, deadline).await;
         Round::Behind
     }
 }

@@ -1,14 +1,15 @@
 //! Connections to nodes, and what this router has noticed of them: who answers, who leads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dnc_core::catalog::Catalog;
 use dnc_core::ids::{NodeId, ShardId};
-use dnc_proto::CLUSTER_KEY;
+use dnc_proto::{CLUSTER_KEY, NODE_KEY};
 use dnc_proto::internal::node_service_client::NodeServiceClient;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
@@ -23,11 +24,21 @@ const SUSPECT: Duration = Duration::from_secs(1);
 /// Largest message, as on the nodes' side.
 const MAX_MESSAGE: usize = 16 << 20;
 
+/// The right to give one node the catalog; at an end when dropped.
+pub struct Offer {
+    offered: Arc<Mutex<HashSet<NodeId>>>,
+    node: NodeId,
+}
+
 /// What is known of the nodes.
 #[derive(Default)]
 pub struct Nodes {
     channels: RwLock<HashMap<NodeId, (String, Channel)>>,
     suspects: RwLock<HashMap<NodeId, Instant>>,
+    /// Replicas that said that they have no answer.
+    lame: RwLock<HashMap<(ShardId, NodeId), Instant>>,
+    /// Nodes that are being given the catalog.
+    offered: Arc<Mutex<HashSet<NodeId>>>,
     leaders: RwLock<HashMap<ShardId, NodeId>>,
     turn: AtomicUsize,
 }
@@ -42,7 +53,8 @@ impl Nodes {
             .nodes
             .get(&node)
             .map(|known| known.addresses.service.as_str())
-            .ok_or_else(|| Status::unavailable(format!("node {node} is not in the catalog")))?;
+            .filter(|address| !address.is_empty())
+            .ok_or_else(|| Status::unavailable(format!("node {node} has no address in the catalog")))?;
         if let Some((at, channel)) = self.channels.read().get(&node)
             && at == address
         {
@@ -51,6 +63,12 @@ impl Nodes {
         let channel = connect(address)?;
         self.channels.write().insert(node, (address.to_owned(), channel.clone()));
         Ok(client(channel))
+    }
+
+    /// Whoever answers at the node's address is another one: its name may have to be resolved anew.
+    pub fn disconnect(&self, node: NodeId) {
+        self.channels.write().remove(&node);
+        self.suspect(node);
     }
 
     /// The node did not answer.
@@ -63,6 +81,39 @@ impl Nodes {
         if self.suspects.read().contains_key(&node) {
             self.suspects.write().remove(&node);
         }
+    }
+
+    /// The node answers, but has no answer for this shard.
+    pub fn suspect_replica(&self, shard: ShardId, node: NodeId) {
+        let now = Instant::now();
+        let mut lame = self.lame.write();
+        // What is over need not be kept: there are never more than are lame now.
+        lame.retain(|_, until| *until > now);
+        lame.insert((shard, node), now + SUSPECT);
+    }
+
+    /// The replica answered.
+    pub fn trust_replica(&self, shard: ShardId, node: NodeId) {
+        if self.lame.read().contains_key(&(shard, node)) {
+            self.lame.write().remove(&(shard, node));
+        }
+    }
+
+    /// The right to give a node the catalog, unless somebody does so already.
+    pub fn offer(&self, node: NodeId) -> Option<Offer> {
+        let mine = self.offered.lock().insert(node);
+        mine.then(|| Offer { offered: Arc::clone(&self.offered), node })
+    }
+
+    /// All nodes in the order in which they are best asked: `first` first, those that did not answer lately last, the others by turns.
+    pub fn order(&self, catalog: &Catalog, first: Option<NodeId>) -> Vec<NodeId> {
+        let mut order: Vec<NodeId> = catalog.nodes.keys().copied().collect();
+        let turn = self.turn() % order.len().max(1);
+        order.rotate_left(turn);
+        let suspects = self.suspects.read();
+        let now = Instant::now();
+        order.sort_by_key(|node| (Some(*node) != first, suspects.get(node).is_some_and(|until| *until > now)));
+        order
     }
 
     /// Somebody says who leads a shard; 0 means that they do not know.
@@ -85,13 +136,14 @@ impl Nodes {
     /// The prospects of a shard's replicas.
     pub fn prospects(&self, shard: ShardId, replicas: &[NodeId]) -> Vec<Prospect> {
         let leader = self.leader(shard);
-        let suspects = self.suspects.read();
+        let (suspects, lame) = (self.suspects.read(), self.lame.read());
         let now = Instant::now();
+        let lately = |until: Option<&Instant>| until.is_some_and(|until| *until > now);
         replicas
             .iter()
             .map(|node| Prospect {
                 node: *node,
-                suspect: suspects.get(node).is_some_and(|until| *until > now),
+                suspect: lately(suspects.get(node)) || lately(lame.get(&(shard, *node))),
                 leader: leader == Some(*node),
             })
             .collect()
@@ -100,6 +152,14 @@ impl Nodes {
     /// Counts up, so that replicas take turns.
     pub fn turn(&self) -> usize {
         self.turn.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+// === impl Offer ===
+
+impl Drop for Offer {
+    fn drop(&mut self) {
+        self.offered.lock().remove(&self.node);
     }
 }
 
@@ -122,9 +182,10 @@ pub fn client(channel: Channel) -> NodeServiceClient<Channel> {
     NodeServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE)
 }
 
-/// A request that names its cluster and its time limit.
-pub fn request<T>(catalog: &Catalog, message: T, limit: Duration) -> Request<T> {
+/// A request that names its cluster, the node that it is meant for, and its time limit.
+pub fn request<T>(catalog: &Catalog, node: NodeId, message: T, limit: Duration) -> Request<T> {
     let mut request = Request::new(message);
+    request.metadata_mut().insert(NODE_KEY, AsciiMetadataValue::from(node));
     if let Some(founding) = &catalog.founding {
         let cluster = format!("{:032x}", founding.cluster);
         let value = AsciiMetadataValue::try_from(cluster).expect("hexadecimal is ASCII");
@@ -132,4 +193,83 @@ pub fn request<T>(catalog: &Catalog, message: T, limit: Duration) -> Request<T> 
     }
     request.set_timeout(limit);
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use dnc_core::catalog::{Change, Founding, NodeAddresses};
+
+    use super::*;
+
+    fn three() -> Catalog {
+        let mut catalog = Catalog::default();
+        catalog.apply(Change::Found(Founding {
+            cluster: 10,
+            log_key: [0; 32],
+            shards: 1,
+            replication: 3,
+            initial_nodes: 3,
+        }));
+        for node in 1..=3u128 {
+            let addresses = NodeAddresses { service: format!("n{node}:1"), raft: format!("n{node}:2") };
+            catalog.apply(Change::RegisterNode { incarnation: node, addresses, zone: String::new() });
+        }
+        catalog
+    }
+
+    #[test]
+    fn a_request_names_the_cluster_and_the_node_that_it_is_meant_for() {
+        let request = request(&three(), 42, (), Duration::from_secs(1));
+        assert_eq!(request.metadata().get(NODE_KEY).expect("named"), "42");
+        assert_eq!(request.metadata().get(CLUSTER_KEY).expect("named"), "0000000000000000000000000000000a");
+    }
+
+    #[tokio::test]
+    async fn a_node_without_an_address_cannot_be_asked() {
+        let mut catalog = three();
+        let nodes = Nodes::default();
+        assert!(nodes.client(&catalog, 1).is_ok());
+        catalog.nodes.get_mut(&1).expect("joined").addresses.service.clear();
+        assert!(nodes.client(&catalog, 1).is_err());
+        assert!(nodes.client(&catalog, 9).is_err());
+    }
+
+    #[test]
+    fn a_node_is_offered_the_catalog_once_at_a_time() {
+        let nodes = Nodes::default();
+        let offer = nodes.offer(1).expect("nobody does");
+        assert!(nodes.offer(1).is_none());
+        assert!(nodes.offer(2).is_some());
+        drop(offer);
+        assert!(nodes.offer(1).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_names_the_newer_catalog_is_asked_first_and_suspects_last() {
+        let (catalog, nodes) = (three(), Nodes::default());
+        nodes.suspect(1);
+        for _ in 0..4 {
+            let order = nodes.order(&catalog, Some(3));
+            assert_eq!(order, [3, 2, 1]);
+        }
+        tokio::time::advance(SUSPECT).await;
+        let firsts: HashSet<NodeId> = (0..6).map(|_| nodes.order(&catalog, None)[0]).collect();
+        assert_eq!(firsts.len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replica_without_an_answer_is_suspect_for_its_shard_alone_and_for_a_while() {
+        let nodes = Nodes::default();
+        nodes.suspect_replica(ShardId(1), 2);
+        let suspects = |shard| -> Vec<NodeId> {
+            let prospects = nodes.prospects(ShardId(shard), &[1, 2, 3]);
+            prospects.into_iter().filter(|prospect| prospect.suspect).map(|prospect| prospect.node).collect()
+        };
+        assert_eq!((suspects(1), suspects(0)), (vec![2], vec![]));
+        nodes.trust_replica(ShardId(1), 2);
+        assert!(suspects(1).is_empty());
+        nodes.suspect_replica(ShardId(1), 2);
+        tokio::time::advance(SUSPECT).await;
+        assert!(suspects(1).is_empty());
+    }
 }

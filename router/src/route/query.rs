@@ -90,9 +90,12 @@ impl Route {
             query: query.to_vec(),
             limit_ms: u32::try_from(limit.as_millis()).unwrap_or(u32::MAX),
         };
-        let request = nodes::request(&known.catalog, message, limit);
+        let request = nodes::request(&known.catalog, node, message, limit);
         let outcome = match timeout(limit, client.query(request)).await {
-            Ok(Ok(response)) => response.into_inner().outcome,
+            Ok(Ok(response)) => {
+                let response = response.into_inner();
+                if self.is_from(node, response.node) { response.outcome } else { None }
+            }
             Ok(Err(status)) => {
                 tracing::debug!(node, shard = shard.0, code = ?status.code(), "query");
                 None

@@ -1,11 +1,18 @@
-//! How far a version is on the nodes: what an import waits for before it activates one.
+//! How nodes stand: what an import waits for, what a sweep and a report need to know, and what is warmed.
+//!
+//! Every node of the shard map is asked at once. An answer counts for the node that was asked only if it names it.
 
+use std::collections::BTreeSet;
+use std::future::Future;
 use std::time::Duration;
 
 use dnc_core::ids::{NodeId, RegistryId, VersionId};
 use dnc_proto::internal as wire;
+use dnc_proto::internal::node_service_client::NodeServiceClient;
 use futures::future::join_all;
 use tokio::time::{Instant, timeout};
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
 
 use super::{Route, nodes};
 
@@ -21,6 +28,24 @@ pub struct NodeVersionStatus {
     pub result: Result<Vec<wire::ShardVersion>, String>,
 }
 
+/// How the replicas on one node stand.
+#[derive(Clone, Debug)]
+pub struct NodeReplicas {
+    /// The node.
+    pub node: NodeId,
+    /// What it says; or why it did not answer.
+    pub result: Result<wire::ReplicasResponse, String>,
+}
+
+/// What one node read into memory.
+#[derive(Clone, Debug)]
+pub struct NodeWarmed {
+    /// The node.
+    pub node: NodeId,
+    /// By shard; or why the node did not answer.
+    pub result: Result<Vec<wire::Warmed>, String>,
+}
+
 // === impl Route ===
 
 impl Route {
@@ -31,27 +56,76 @@ impl Route {
         version: VersionId,
         deadline: Instant,
     ) -> Vec<NodeVersionStatus> {
-        let known = self.known();
-        let map = &known.catalog.shard_map;
-        let nodes: std::collections::BTreeSet<NodeId> = map.replicas.iter().flatten().copied().collect();
+        let message = wire::VersionStatusRequest { registry: registry.0, version: version.0 };
         let limit = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT);
-        join_all(nodes.into_iter().map(|node| {
-            let known = known.clone();
-            async move {
-                let result = async {
-                    let mut client =
-                        self.inner.nodes.client(&known.catalog, node).map_err(|status| status.message().to_owned())?;
-                    let message = wire::VersionStatusRequest { registry: registry.0, version: version.0 };
-                    let request = nodes::request(&known.catalog, message, limit);
-                    match timeout(limit, client.version_status(request)).await {
-                        Ok(Ok(response)) => Ok(response.into_inner().shards),
-                        Ok(Err(status)) => Err(status.message().to_owned()),
-                        Err(_) => Err("no answer in time".to_owned()),
-                    }
+        let ask = async |mut client: NodeServiceClient<Channel>, request| client.version_status(request).await;
+        let asked = self.ask_all(message, limit, ask, |response: &wire::VersionStatusResponse| response.node).await;
+        asked
+            .into_iter()
+            .map(|(node, result)| NodeVersionStatus { node, result: result.map(|response| response.shards) })
+            .collect()
+    }
+
+    /// Asks all nodes of the shard map how their replicas stand.
+    pub async fn replicas(&self, deadline: Instant) -> Vec<NodeReplicas> {
+        let limit = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT);
+        let ask = async |mut client: NodeServiceClient<Channel>, request| client.replicas(request).await;
+        let message = wire::ReplicasRequest { checksums: false };
+        let asked = self.ask_all(message, limit, ask, |response: &wire::ReplicasResponse| response.node).await;
+        asked.into_iter().map(|(node, result)| NodeReplicas { node, result }).collect()
+    }
+
+    /// Has all nodes of the shard map read what checks read into memory; of these shards, or all if there are none.
+    pub async fn warm(&self, shards: Vec<u32>, deadline: Instant) -> Vec<NodeWarmed> {
+        let limit = deadline.saturating_duration_since(Instant::now());
+        let ask = async |mut client: NodeServiceClient<Channel>, request| client.warm(request).await;
+        let message = wire::WarmRequest { shards };
+        let asked = self.ask_all(message, limit, ask, |response: &wire::WarmResponse| response.node).await;
+        asked
+            .into_iter()
+            .map(|(node, result)| NodeWarmed { node, result: result.map(|response| response.shards) })
+            .collect()
+    }
+
+    /// Whether an answer is from the node that was asked. If not, the connection leads to another one and is given up.
+    pub(super) fn is_from(&self, asked: NodeId, answered: NodeId) -> bool {
+        if asked != answered {
+            tracing::warn!(asked, answered, "another node answers at this node's address");
+            metrics::counter!("dnc_router_wrong_node_total").increment(1);
+            self.inner.nodes.disconnect(asked);
+        }
+        asked == answered
+    }
+
+    async fn ask_all<M: Clone, R, F>(
+        &self,
+        message: M,
+        limit: Duration,
+        ask: impl Fn(NodeServiceClient<Channel>, Request<M>) -> F,
+        node_of: fn(&R) -> NodeId,
+    ) -> Vec<(NodeId, Result<R, String>)>
+    where
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        let known = self.known();
+        let asked: BTreeSet<NodeId> = known.catalog.shard_map.replicas.iter().flatten().copied().collect();
+        let (ask, known, message) = (&ask, &known, &message);
+        join_all(asked.into_iter().map(|node| async move {
+            let answered = async {
+                let client = self.inner.nodes.client(&known.catalog, node).map_err(|s| s.message().to_owned())?;
+                let request = nodes::request(&known.catalog, node, message.clone(), limit);
+                match timeout(limit, ask(client, request)).await {
+                    Ok(Ok(response)) => Ok(response.into_inner()),
+                    Ok(Err(status)) => Err(status.message().to_owned()),
+                    Err(_) => Err("no answer in time".to_owned()),
                 }
-                .await;
-                NodeVersionStatus { node, result }
-            }
+            };
+            let result = answered.await.and_then(|response| {
+                let answered = node_of(&response);
+                let why = || format!("node {answered} answers at the address of node {node}");
+                if self.is_from(node, answered) { Ok(response) } else { Err(why()) }
+            });
+            (node, result)
         }))
         .await
     }

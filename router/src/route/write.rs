@@ -85,8 +85,13 @@ impl Route {
                 Attempt::NotLeader(leader) if leader != 0 && leader != node => {
                     self.inner.nodes.note_leader(shard, leader);
                 }
-                Attempt::NotLeader(_) | Attempt::Refused => {
+                Attempt::NotLeader(_) => self.inner.nodes.forget_leader(shard),
+                Attempt::Refused => {
                     self.inner.nodes.forget_leader(shard);
+                    if matches!(command, ShardCommand::Barrier { .. }) {
+                        // A node takes a barrier only for a catalog that it knows.
+                        self.offer_soon(node, &known);
+                    }
                 }
                 Attempt::Unknown => {
                     maybe_done = true;
@@ -135,14 +140,26 @@ impl Route {
             command: command.to_vec(),
             limit_ms: u32::try_from(limit.as_millis()).unwrap_or(u32::MAX),
         };
-        let request = nodes::request(&known.catalog, message, limit);
+        let request = nodes::request(&known.catalog, node, message, limit);
         let outcome = match timeout(limit, client.write(request)).await {
-            Ok(Ok(response)) => response.into_inner().outcome,
+            Ok(Ok(response)) => {
+                let response = response.into_inner();
+                if !self.is_from(node, response.node) {
+                    // Whoever it was may have done it.
+                    return Attempt::Unknown;
+                }
+                response.outcome
+            }
             Ok(Err(status)) => {
                 tracing::debug!(node, shard = shard.0, code = ?status.code(), "write");
                 // A connection that broke may have carried the command.
                 return match status.code() {
                     tonic::Code::NotFound | tonic::Code::InvalidArgument => Attempt::Refused,
+                    // Another node, or another cluster's, listens there.
+                    tonic::Code::FailedPrecondition => {
+                        self.inner.nodes.disconnect(node);
+                        Attempt::Refused
+                    }
                     _ => {
                         self.inner.nodes.suspect(node);
                         Attempt::Unknown

@@ -6,6 +6,7 @@
 
 mod check;
 mod registry;
+mod report;
 mod stream;
 mod suppression;
 
@@ -13,6 +14,7 @@ use dnc_core::ids::TenantId;
 use dnc_proto::v1;
 use dnc_proto::v1::check_service_server::CheckServiceServer;
 use dnc_proto::v1::registry_service_server::RegistryServiceServer;
+use dnc_proto::v1::report_service_server::ReportServiceServer;
 use dnc_proto::v1::suppression_service_server::SuppressionServiceServer;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::service::Routes;
@@ -24,6 +26,7 @@ use super::caller::{self, REQUEST_ID, TENANT};
 use super::state::State;
 use crate::cluster::Cluster;
 use crate::failure::{Failure, Kind};
+use crate::privacy::{log_key, masked};
 use crate::telemetry::{self, Api};
 
 /// Largest request, bytes: a bulk of the most numbers with the longest ids, or a piece of an import.
@@ -33,7 +36,13 @@ const MAX_REQUEST_BYTES: usize = 16 << 20;
 const MAX_STATUS_CHARS: usize = 4_000;
 
 /// The services that health reports on; the empty name is the whole process.
-const SERVICES: [&str; 4] = ["", "dnc.v1.CheckService", "dnc.v1.RegistryService", "dnc.v1.SuppressionService"];
+const SERVICES: [&str; 5] = [
+    "",
+    "dnc.v1.CheckService",
+    "dnc.v1.RegistryService",
+    "dnc.v1.SuppressionService",
+    "dnc.v1.ReportService",
+];
 
 /// All gRPC services, and the handle by which health is told.
 pub fn routes<C: Cluster>(state: &State<C>) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
@@ -51,6 +60,7 @@ pub fn routes<C: Cluster>(state: &State<C>) -> Result<(Routes, HealthReporter), 
             RegistryServiceServer::new(registry::Service(state.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
         )
         .add_service(SuppressionServiceServer::new(suppression::Service(state.clone())))
+        .add_service(ReportServiceServer::new(report::Service(state.clone())))
         .add_service(health)
         .add_service(reflection);
     Ok((routes.routes(), reporter))
@@ -99,6 +109,11 @@ fn code_name(code: Code) -> &'static str {
 fn tenant<C: Cluster>(state: &State<C>, metadata: &MetadataMap) -> Result<TenantId, Status> {
     let given = metadata.get(TENANT).map(|name| name.as_bytes());
     caller::tenant(&state.cluster.known(), given).map_err(|why| status(&why))
+}
+
+/// A request's id as spans show it: with the numbers that it may hold named by the cluster's key.
+fn shown_id<C: Cluster>(state: &State<C>, request_id: &str) -> String {
+    masked(request_id, log_key(&state.cluster.known().catalog)).into_owned()
 }
 
 /// An answer that names its request.

@@ -10,7 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument;
 
-use super::{named, status};
+use super::{named, shown_id, status};
 use crate::api::answer;
 use crate::api::caller::grpc_request_id;
 use crate::api::state::State;
@@ -31,7 +31,7 @@ impl<C: Cluster> RegistryService for Service<C> {
         request: Request<v1::CreateRegistryRequest>,
     ) -> Result<Response<v1::Registry>, Status> {
         let request_id = grpc_request_id(request.metadata());
-        let span = tracing::info_span!("create_registry", api = "grpc", request_id);
+        let span = tracing::info_span!("create_registry", api = "grpc", request_id = shown_id(&self.0, &request_id));
         let request = request.into_inner();
         let made = self
             .0
@@ -68,7 +68,7 @@ impl<C: Cluster> RegistryService for Service<C> {
         request: Request<Streaming<v1::ImportRequest>>,
     ) -> Result<Response<Self::ImportStream>, Status> {
         let request_id = grpc_request_id(request.metadata());
-        let span = tracing::info_span!("import", api = "grpc", request_id);
+        let span = tracing::info_span!("import", api = "grpc", request_id = shown_id(&self.0, &request_id));
         let slot = self.0.imports.slot().map_err(|why| status(&why))?;
         let imports = self.0.imports.clone();
         let (sender, events) = mpsc::channel(EVENTS);

@@ -5,7 +5,7 @@ use dnc_proto::v1::suppression_service_server::SuppressionService;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
-use super::{named, status, tenant};
+use super::{named, shown_id, status, tenant};
 use crate::api::caller::grpc_request_id;
 use crate::api::state::State;
 use crate::cluster::Cluster;
@@ -22,7 +22,7 @@ impl<C: Cluster> SuppressionService for Service<C> {
     ) -> Result<Response<v1::AddSuppressionResponse>, Status> {
         let request_id = grpc_request_id(request.metadata());
         let tenant = tenant(&self.0, request.metadata())?;
-        let span = tracing::info_span!("add_suppression", api = "grpc", request_id);
+        let span = tracing::info_span!("add_suppression", api = "grpc", request_id = shown_id(&self.0, &request_id));
         let request = request.into_inner();
         let added = self
             .0
@@ -55,7 +55,7 @@ impl<C: Cluster> SuppressionService for Service<C> {
     ) -> Result<Response<v1::RemoveSuppressionResponse>, Status> {
         let request_id = grpc_request_id(request.metadata());
         let tenant = tenant(&self.0, request.metadata())?;
-        let span = tracing::info_span!("remove_suppression", api = "grpc", request_id);
+        let span = tracing::info_span!("remove_suppression", api = "grpc", request_id = shown_id(&self.0, &request_id));
         let request = request.into_inner();
         let removed = self
             .0

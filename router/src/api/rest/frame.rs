@@ -1,33 +1,30 @@
-//! What surrounds every REST request: its id, its span, its time limit.
+//! What surrounds every REST request: its id and its span.
 
-use std::time::Duration;
-
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State as Shared};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use tracing::Instrument;
 
-use super::problem::Problem;
 use crate::api::caller::{self, REQUEST_ID};
+use crate::api::state::State;
+use crate::cluster::Cluster;
+use crate::privacy::{log_key, masked};
 use crate::telemetry::{self, Api};
-
-/// Time for one request, the reading of its body included.
-const LIMIT: Duration = Duration::from_secs(15);
 
 /// The id of the request being answered.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
 
-/// Gives the request an id and a span, limits its time, and puts the id on the answer.
-pub async fn frame(mut request: Request, next: Next) -> Response {
+/// Gives the request an id and a span, and puts the id on the answer.
+pub async fn frame<C: Cluster>(Shared(state): Shared<State<C>>, mut request: Request, next: Next) -> Response {
     let id = caller::request_id(request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes));
     request.extensions_mut().insert(RequestId(id.clone()));
+    let shown = masked(&id, log_key(&state.cluster.known().catalog));
     // The route's pattern, never the path itself: it can hold a number.
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let span = tracing::info_span!("http", method = %request.method(), route, request_id = id);
-    let answered = tokio::time::timeout(LIMIT, next.run(request)).instrument(span).await;
-    let mut response = answered.unwrap_or_else(|_| Problem::too_slow().into_response());
+    let span = tracing::info_span!("http", method = %request.method(), route, request_id = &*shown);
+    let mut response = next.run(request).instrument(span).await;
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         telemetry::error(Api::Rest, status.canonical_reason().unwrap_or("other"));

@@ -7,10 +7,12 @@
 
 mod check;
 mod frame;
+mod limits;
 mod problem;
 mod process;
 mod read;
 mod registries;
+mod report;
 mod suppression;
 #[cfg(test)]
 mod tests;
@@ -40,11 +42,17 @@ pub fn router<C: Cluster>(state: State<C>, metrics: Metrics) -> Router {
         .route("/api/v1/dnc/internal", post(suppression::add))
         .route("/api/v1/dnc/internal/{phone}", delete(suppression::remove))
         .route("/api/v1/dnc/registries", get(registries::list).post(registries::create))
+        .route("/api/v1/dnc/reports/compliance", get(report::compliance))
+        .route("/api/v1/dnc/stats", get(report::stats))
+        .route("/internal/dnc/bloom/stats", get(report::filters))
+        .route("/internal/dnc/cache/warm", post(report::warm))
         .route("/readyz", get(process::ready))
-        .with_state(state)
+        .layer(middleware::from_fn_with_state(state.clone(), limits::timely))
+        .with_state(state.clone())
         .merge(process::router(metrics))
         .fallback(async || Problem::not_found("there is nothing under this path"))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(max_body))
-        .layer(middleware::from_fn(frame::frame))
+        .layer(middleware::from_fn_with_state(state.clone(), limits::admit))
+        .layer(middleware::from_fn_with_state(state, frame::frame))
 }

@@ -14,6 +14,10 @@ use super::problem::Problem;
 use crate::api::caller::{self, TENANT};
 use crate::api::state::State;
 use crate::cluster::Cluster;
+use crate::privacy::masked;
+
+/// Longest part of a body that is repeated in an error, in characters.
+const MAX_DETAIL_CHARS: usize = 300;
 
 /// A JSON body.
 pub struct Body<T>(pub T);
@@ -83,6 +87,15 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case("application/json")
 }
 
+/// A text that is not longer than it need be.
+fn shortened(mut text: String) -> String {
+    if let Some((at, _)) = text.char_indices().nth(MAX_DETAIL_CHARS) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
+}
+
 /// What is wrong with a body. serde's own words are kept only where they name fields and no values.
 fn explain(why: &serde_json::Error) -> Problem {
     let (line, column) = (why.line(), why.column());
@@ -95,7 +108,8 @@ fn explain(why: &serde_json::Error) -> Problem {
             let names_a_field =
                 ["unknown field", "missing field", "duplicate field"].iter().any(|start| text.starts_with(start));
             Problem::malformed(if names_a_field {
-                text
+                // A field's name is the caller's text too.
+                shortened(masked(&text, None).into_owned())
             } else {
                 format!("a value of another type than expected at line {line} column {column}")
             })

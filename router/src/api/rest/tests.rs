@@ -338,3 +338,73 @@ async fn the_process_tells_metrics_life_and_readiness() {
     assert_eq!(send(&empty, get("/healthz")).await.status(), StatusCode::OK);
     expect_problem(&empty, get("/readyz"), StatusCode::SERVICE_UNAVAILABLE).await;
 }
+
+#[tokio::test]
+async fn a_compliance_report_names_its_period_and_refuses_what_is_none() {
+    let fake = Fake::founded();
+    let path = "/api/v1/dnc/reports/compliance";
+    let report = expect(&fake, get(&format!("{path}?start_date=2026-11-01&end_date=2026-11-21")), StatusCode::OK).await;
+    assert_eq!(report["period"], json!({"start_date": "2026-11-01", "end_date": "2026-11-21", "days": 21}));
+    assert_eq!((&report["total_checks"], &report["hit_rate"]), (&json!(0), &Value::Null));
+    assert_eq!(report["listed_by_reason"], json!({}));
+    assert_eq!(report["list_ages"][0]["registry"], "federal");
+    for (query, pointer) in [
+        ("", "start_date"),
+        ("?start_date=2026-11-01", "end_date"),
+        ("?start_date=2026-11-31&end_date=2026-12-01", "start_date"),
+        ("?start_date=2024-01-01&end_date=2026-12-01", "end_date"),
+    ] {
+        let problem = expect_problem(&fake, get(&format!("{path}{query}")), StatusCode::BAD_REQUEST).await;
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{query}");
+    }
+    expect_problem(&Fake::empty(), get(&format!("{path}?start_date=2026-11-01&end_date=2026-11-01")), StatusCode::NOT_FOUND)
+        .await;
+}
+
+#[tokio::test]
+async fn statistics_filters_and_warming_have_their_paths() {
+    let fake = Fake::founded();
+    let stats = expect(&fake, get("/api/v1/dnc/stats?all_tenants=true"), StatusCode::OK).await;
+    assert_eq!((&stats["total_numbers"], &stats["checks_today"]), (&json!(0), &json!(0)));
+    assert_eq!(stats["lists"][0]["state"], "active");
+    expect_problem(&fake, get("/api/v1/dnc/stats?all=1"), StatusCode::BAD_REQUEST).await;
+    let filters = expect(&fake, get("/internal/dnc/bloom/stats"), StatusCode::OK).await;
+    assert_eq!((&filters["nodes"], &filters["total"]["hits"]), (&json!([]), &json!(0)));
+    let path = "/internal/dnc/cache/warm";
+    let warmed = expect(&fake, post(path, &json!({"shards": [0, 15]})), StatusCode::OK).await;
+    assert_eq!((&warmed["bytes"], &warmed["failed_nodes"]), (&json!(0), &json!(0)));
+    let problem = expect_problem(&fake, post(path, &json!({"shards": [16]})), StatusCode::BAD_REQUEST).await;
+    assert_eq!(problem["errors"][0]["pointer"], "#/shards");
+}
+
+#[tokio::test]
+async fn a_router_with_too_much_under_way_says_when_to_come_back_and_answers_probes() {
+    let fake = Fake::founded();
+    let options = Options { max_in_flight: 1, ..Options::default() };
+    let state = State::new(fake.clone(), Arc::new(options), CancellationToken::new());
+    let app = router(state.clone(), Arc::new(|| "dnc_up 1\n".into()));
+    let first = app.clone().oneshot(get("/api/v1/dnc/registries")).await.expect("infallible");
+    assert_eq!(first.status(), StatusCode::OK);
+    let refused = app.clone().oneshot(get("/api/v1/dnc/registries")).await.expect("infallible");
+    assert_eq!((refused.status(), &refused.headers()["retry-after"]), (StatusCode::TOO_MANY_REQUESTS, &"1".parse().expect("ascii")));
+    let probe = app.clone().oneshot(get("/healthz")).await.expect("infallible");
+    assert_eq!(probe.status(), StatusCode::OK);
+    body(first).await;
+    let next = app.oneshot(get("/api/v1/dnc/registries")).await.expect("infallible");
+    assert_eq!(next.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_field_that_is_named_like_a_number_is_not_repeated() {
+    let fake = Fake::founded();
+    for name in ["2015550100", "+1 (201) 555-0100"] {
+        let request = post("/api/v1/dnc/check", &json!({ name: 1, "phone_number": "2015550101" }));
+        let problem = expect_problem(&fake, request, StatusCode::BAD_REQUEST).await;
+        assert!(problem["detail"].to_string().contains("unknown field"), "{problem}");
+        assert!(!problem.to_string().contains("0100"), "{problem}");
+    }
+    let long = "x".repeat(1_500);
+    let request = post("/api/v1/dnc/check", &json!({ long: 1, "phone_number": "2015550101" }));
+    let problem = expect_problem(&fake, request, StatusCode::BAD_REQUEST).await;
+    assert!(problem["detail"].as_str().expect("text").len() < 400, "{problem}");
+}

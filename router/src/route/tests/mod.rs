@@ -1,0 +1,210 @@
+//! The way to the shards against real servers that are scripted: who counts, who is asked again, and when it is over.
+
+mod scripted;
+
+use std::time::Duration;
+
+use dnc_core::command::ShardCommand;
+use dnc_core::ids::{RequestId, ShardId};
+use dnc_core::suppression::{Origin, Suppression};
+use dnc_core::tenant::DEFAULT_TENANT_ID;
+use dnc_core::verdict::{Asker, Cause, LiveFinding, Verdict};
+use dnc_proto::internal as wire;
+use tokio::time::{Instant, timeout};
+
+use self::scripted::{Cluster, Manner, Node, activate, founded};
+use super::*;
+
+/// Long enough for anything on loopback, however busy the machine is.
+const LONG: Duration = Duration::from_secs(10);
+
+async fn check(route: &Route, limit: Duration) -> Verdict {
+    let number = PhoneNumber::from_u64(12_015_550_100).expect("a number");
+    let asker = Asker::tenant(DEFAULT_TENANT_ID);
+    let checked = route.check(&[number], &asker, "r", Instant::now() + limit).await;
+    checked.judgements[0].verdict
+}
+
+fn listing() -> LiveFinding {
+    LiveFinding::of(dnc_core::ids::RegistryId(2), &Suppression::new(RequestId(1), DEFAULT_TENANT_ID, Origin::Consumer, 0))
+}
+
+#[tokio::test]
+async fn two_of_three_that_answer_settle_a_check() {
+    let cluster = Cluster::start().await;
+    assert_eq!(check(&cluster.route, LONG).await, Verdict::Clear);
+    cluster.nodes[1].script.lock().manner = Manner::Refuses;
+    assert_eq!(check(&cluster.route, LONG).await, Verdict::Clear);
+}
+
+/// Node 1 listens at the address of node 2 too; node 3, whose log is newer, is cut off. Node 1 alone must not clear a number.
+#[tokio::test]
+async fn one_process_at_the_addresses_of_two_nodes_counts_once() {
+    for looks in [true, false] {
+        let cluster = Cluster::start().await;
+        cluster.nodes[0].script.lock().looks = looks;
+        cluster.nodes[2].script.lock().manner = Manner::Hangs;
+        let mut catalog = cluster.catalog.clone();
+        catalog.nodes.get_mut(&2).expect("joined").addresses.service = cluster.nodes[0].address.clone();
+        catalog.revision += 1;
+        cluster.cache.offer(catalog).expect("one cluster");
+        let verdict = check(&cluster.route, Duration::from_millis(500)).await;
+        assert_eq!(verdict, Verdict::Unknown(Cause::Unavailable));
+        {
+            let mut third = cluster.nodes[2].script.lock();
+            third.manner = Manner::Answers;
+            third.log = 2;
+            third.live = Some(listing());
+        }
+        assert_eq!(check(&cluster.route, LONG).await, Verdict::Listed);
+    }
+}
+
+#[tokio::test]
+async fn what_another_node_says_of_a_write_is_no_acknowledgement() {
+    let cluster = Cluster::start().await;
+    let barrier = ShardCommand::Barrier { revision: 1 };
+    let soon = || Instant::now() + Duration::from_millis(300);
+    assert!(cluster.route.write(ShardId(0), &barrier, Instant::now() + LONG).await.is_ok());
+    cluster.each(|script| {
+        script.looks = false;
+        script.id = 9;
+    });
+    let outcome = cluster.route.write(ShardId(0), &barrier, soon()).await;
+    assert_eq!(outcome, Err(WriteError::Unknown(ShardId(0))));
+    // Those who look refuse, so it surely was not done.
+    cluster.each(|script| script.looks = true);
+    let outcome = cluster.route.write(ShardId(0), &barrier, soon()).await;
+    assert_eq!(outcome, Err(WriteError::NoLeader(ShardId(0))));
+    assert!(cluster.route.replicas(soon()).await.iter().all(|asked| asked.result.is_err()));
+}
+
+/// Nodes drop the versions of a view that is two behind: nothing that they say by it can suffice.
+#[tokio::test]
+async fn a_router_two_activations_behind_catches_up_from_the_node_that_is_ahead() {
+    let cluster = Cluster::start().await;
+    let mut newer = cluster.catalog.clone();
+    activate(&mut newer);
+    activate(&mut newer);
+    cluster.each(|script| {
+        script.views = (newer.view_revision, newer.view_revision);
+        script.gossips = false;
+    });
+    {
+        let mut second = cluster.nodes[1].script.lock();
+        second.gossips = true;
+        second.catalog = Some(newer.clone());
+    }
+    let started = Instant::now();
+    assert_eq!(check(&cluster.route, LONG).await, Verdict::Clear);
+    assert!(started.elapsed() < LONG / 2);
+    assert_eq!(cluster.route.known().catalog.revision, newer.revision);
+}
+
+#[tokio::test]
+async fn a_router_behind_goes_on_when_the_meta_group_brings_the_catalog_though_nodes_do_not() {
+    let cluster = Cluster::start().await;
+    let mut newer = cluster.catalog.clone();
+    activate(&mut newer);
+    cluster.each(|script| {
+        script.barrier = newer.revision;
+        script.views = (0, newer.view_revision);
+        script.gossips = false;
+    });
+    let (route, cache) = (cluster.route.clone(), cluster.cache.clone());
+    let asked = tokio::spawn(async move { check(&route, LONG).await });
+    // Asked by the older catalog first.
+    while cluster.checks() == 0 {
+        tokio::task::yield_now().await;
+    }
+    cache.offer(newer).expect("one cluster");
+    assert_eq!(timeout(LONG / 2, asked).await.expect("in time").expect("no panic"), Verdict::Clear);
+}
+
+#[tokio::test]
+async fn a_newer_catalog_that_nobody_brings_makes_unknown_and_never_clear() {
+    let cluster = Cluster::start().await;
+    cluster.each(|script| script.barrier = u64::MAX);
+    let verdict = check(&cluster.route, Duration::from_millis(300)).await;
+    assert_eq!(verdict, Verdict::Unknown(Cause::Unavailable));
+}
+
+#[tokio::test]
+async fn nodes_that_refuse_at_once_are_asked_again_at_a_pace_and_the_deadline_is_kept() {
+    let cluster = Cluster::start().await;
+    for manner in [Manner::Refuses, Manner::HasNone(wire::NoAnswer::Starting)] {
+        cluster.each(|script| {
+            script.manner = manner.clone();
+            script.checks = 0;
+        });
+        let started = Instant::now();
+        let verdict = check(&cluster.route, Duration::from_millis(500)).await;
+        assert_eq!(verdict, Verdict::Unknown(Cause::Unavailable));
+        assert!(started.elapsed() < LONG / 2);
+        // Waves after 0, 15, 45, 105, 205, 305 and 405 ms, each of three calls at most.
+        assert!(cluster.checks() <= 21, "{} calls", cluster.checks());
+    }
+}
+
+#[tokio::test]
+async fn a_replica_without_an_answer_is_passed_over_by_the_next_check() {
+    let cluster = Cluster::start().await;
+    cluster.nodes[0].script.lock().manner = Manner::HasNone(wire::NoAnswer::NotHere);
+    // By turns each pair of the three is asked first: one of these checks meets the first node.
+    for _ in 0..3 {
+        assert_eq!(check(&cluster.route, LONG).await, Verdict::Clear);
+    }
+    let met = cluster.nodes[0].checks();
+    assert!(met > 0);
+    let turns = Instant::now();
+    for _ in 0..6 {
+        assert_eq!(check(&cluster.route, LONG).await, Verdict::Clear);
+    }
+    // Unless the machine was so slow that it is trusted again.
+    assert!(cluster.nodes[0].checks() == met || turns.elapsed() > Duration::from_millis(500));
+}
+
+#[tokio::test]
+async fn a_replica_that_lags_or_hangs_is_not_waited_for() {
+    let cluster = Cluster::start().await;
+    for manner in [Manner::Lags(LONG), Manner::Hangs] {
+        cluster.nodes[2].script.lock().manner = manner;
+        for _ in 0..3 {
+            let started = Instant::now();
+            assert_eq!(check(&cluster.route, LONG).await, Verdict::Clear);
+            assert!(started.elapsed() < LONG / 2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_behind_is_offered_the_catalog_by_one_check_at_a_time() {
+    let cluster = Cluster::start().await;
+    cluster.each(|script| {
+        script.views = (0, 0);
+        script.gossips = false;
+    });
+    let checks = (0..20).map(|_| check(&cluster.route, Duration::from_millis(200)));
+    futures::future::join_all(checks).await;
+    // The offer is given up after 300 ms, so within the 200 ms of the checks there is one.
+    for node in &cluster.nodes {
+        let offers = node.script.lock().offers;
+        assert!((1..=2).contains(&offers), "{offers} offers");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_leads_elsewhere_is_resolved_anew() {
+    let cluster = Cluster::start().await;
+    let replacement = Node::start(2).await;
+    replacement.script.lock().views = (0, u64::MAX);
+    cluster.nodes[1].script.lock().id = 4;
+    cluster.nodes[2].script.lock().manner = Manner::Hangs;
+    let verdict = check(&cluster.route, Duration::from_millis(200)).await;
+    assert_eq!(verdict, Verdict::Unknown(Cause::Unavailable));
+    let addresses = [&cluster.nodes[0], &replacement, &cluster.nodes[2]].map(|node| node.address.as_str());
+    let mut moved = founded(&addresses);
+    moved.revision = cluster.catalog.revision + 1;
+    cluster.cache.offer(moved).expect("one cluster");
+    assert_eq!(check(&cluster.route, LONG).await, Verdict::Clear);
+}
