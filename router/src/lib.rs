@@ -13,15 +13,20 @@ mod api;
 pub mod client;
 mod clock;
 mod cluster;
+mod decide;
 mod failure;
 mod import;
 mod options;
 mod registries;
 mod route;
+mod rules;
 mod run;
+mod schedule;
+mod secrets;
 pub mod shown;
 mod suppress;
 mod telemetry;
+mod tenants;
 #[cfg(test)]
 mod testing;
 

@@ -36,6 +36,9 @@ pub struct Options {
     pub max_body_bytes: usize,
     /// Folder for the files of an import while it lasts.
     pub spool_dir: PathBuf,
+    /// File with the key that providers' keys are encrypted with: 32 bytes, hexadecimal or base64. With an empty name it is
+    /// the variable `DNC_SECRET_KEY`; without either, providers' keys are refused.
+    pub secret_key_file: PathBuf,
     /// Limits on imports.
     pub import: ImportOptions,
 }
@@ -97,6 +100,7 @@ impl Default for Options {
             max_bulk_rest: 1_000,
             max_body_bytes: 1 << 20,
             spool_dir: std::env::temp_dir(),
+            secret_key_file: PathBuf::new(),
             import: ImportOptions::default(),
         }
     }

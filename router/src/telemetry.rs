@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dnc_core::verdict::{Cause, Verdict};
-use metrics::{counter, histogram};
+use metrics::{counter, gauge, histogram};
 
 /// Which door a request came through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,11 @@ pub fn import(outcome: &'static str, numbers: u64) {
     counter!("dnc_import_numbers_total").increment(numbers);
 }
 
+/// So many rules of a type are in force on this router.
+pub fn rules(kind: &'static str, count: u32) {
+    gauge!("dnc_rules", "type" => kind).set(count);
+}
+
 /// A request ended in an error.
 pub fn error(api: Api, code: &'static str) {
     counter!("dnc_api_errors_total", "api" => api.as_str(), "code" => code).increment(1);
@@ -108,5 +113,6 @@ pub fn describe() {
     metrics::describe_counter!("dnc_suppressions_total", "opt-outs added and removed, by outcome");
     metrics::describe_counter!("dnc_imports_total", "imports, by outcome");
     metrics::describe_counter!("dnc_import_numbers_total", "numbers read from list files");
+    metrics::describe_gauge!("dnc_rules", "rules in force on this router, by type");
     metrics::describe_counter!("dnc_api_errors_total", "requests that ended in an error");
 }
