@@ -32,3 +32,4 @@ mod testing;
 
 pub use self::options::{BadOptions, ImportOptions, Options};
 pub use self::run::{Error, Listeners, run};
+pub use self::secrets::random_secret_key;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aes_gcm::aead::{Aead, Generate, KeyInit, Payload};
-use aes_gcm::{Aes256Gcm, Nonce};
+use aes_gcm::{Aes256Gcm, Key, Nonce};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dnc_core::ids::RegistryId;
@@ -52,6 +52,12 @@ pub enum SecretError {
     /// It is too long, or empty.
     #[error("a key has 1 to {MAX_KEY} bytes")]
     Length,
+}
+
+/// A new key to encrypt with, as its file holds it.
+pub fn random_secret_key() -> Zeroizing<String> {
+    let key: Zeroizing<[u8; 32]> = Zeroizing::new(Key::<Aes256Gcm>::generate().into());
+    Zeroizing::new(crate::api::answer::hex(key.as_slice()))
 }
 
 // === impl Secrets ===

@@ -157,7 +157,7 @@ impl<C: Cluster> Tenants<C> {
         let known = known.await;
         Ok(Terms {
             holds: match holds {
-                None => base.holds.clone(),
+                None => still_there(&base.holds, &known.catalog),
                 Some(v1::Holds { everything: true, registries }) if registries.is_empty() => Holds::Everything,
                 Some(v1::Holds { everything: true, .. }) => {
                     return Err(Invalid::new("holds", "either everything or some registries").into());
@@ -173,6 +173,15 @@ impl<C: Cluster> Tenants<C> {
             },
         })
     }
+}
+
+/// What was held, without registries that were retired since: they answer nothing, and cannot be held anew.
+fn still_there(holds: &Holds, catalog: &Catalog) -> Holds {
+    let Holds::These(registries) = holds else {
+        return holds.clone();
+    };
+    let is_there = |id: &RegistryId| catalog.registries.get(id).is_some_and(|registry| !registry.retired);
+    Holds::These(registries.iter().filter(|(id, _)| is_there(id)).map(|(id, areas)| (*id, areas.clone())).collect())
 }
 
 /// Registries by their ids, each with its areas.
@@ -256,6 +265,21 @@ mod tests {
         assert_eq!(tenants.update(late.clone()).await.expect_err("late").kind(), Kind::Aborted);
         let anyhow = tenants.update(UpdateTenantRequest { edition: 0, ..late }).await.expect("changed");
         assert_eq!(anyhow.tenant().terms.holds, Holds::These(BTreeMap::new()));
+    }
+
+    #[tokio::test]
+    async fn a_registry_that_was_retired_is_no_obstacle_to_changing_a_tenant_that_held_it() {
+        let fake = Fake::founded();
+        fake.registry("tx", dnc_core::registry::RegistryKind::State);
+        let tenants = Tenants::new(fake.clone());
+        let asked = new("acme", holds(vec![some("federal", &["201"]), some("tx", &["512"])]));
+        tenants.create(asked).await.expect("made");
+        let tx = fake.known().catalog.registry_named("tx").expect("a registry").id;
+        fake.change(Change::RetireRegistry { registry: tx });
+        let requires = requires(vec![some("federal", &["201"])]);
+        let asked = UpdateTenantRequest { name: "acme".into(), requires, ..UpdateTenantRequest::default() };
+        let changed = tenants.update(asked).await.expect("changed");
+        assert!(matches!(&changed.tenant().terms.holds, Holds::These(held) if held.len() == 1 && !held.contains_key(&tx)));
     }
 
     #[tokio::test(start_paused = true)]
