@@ -77,7 +77,7 @@ fn kind_of(why: &Refusal) -> Kind {
             Kind::NotFound
         }
         Refusal::Edited | Refusal::Superseded => Kind::Aborted,
-        Refusal::Full(_) => Kind::Exhausted,
+        // A full catalog does not empty itself: to try again later is no help.
         _ => Kind::Precondition,
     }
 }

@@ -77,10 +77,11 @@ impl Client {
         Ok(self.call(WRITES, v1::ListRulesRequest { r#type: kind.into() }, send).await?)
     }
 
-    /// Removes a rule.
+    /// Removes a rule. That it is not there is no sure sign that it was not removed by an attempt before.
     pub async fn remove_rule(&self, id: &str) -> Result<v1::RemoveRuleResponse, Error> {
         let send = async |channel, request| rules(channel).remove_rule(request).await;
-        Ok(self.call(CHANGES, v1::RemoveRuleRequest { id: id.into() }, send).await?)
+        let removed = self.call(CHANGES, v1::RemoveRuleRequest { id: id.into() }, send).await;
+        removed.map_err(|failed| unconfirmed(failed, id.into()))
     }
 }
 
