@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 6] = [
+    const FILES: [&str; 8] = [
         "dnc/v1/check.proto",
         "dnc/v1/registry.proto",
         "dnc/v1/suppression.proto",
+        "dnc/v1/tenant.proto",
+        "dnc/v1/rule.proto",
         "dnc/v1/report.proto",
         "dnc/internal/v1/node.proto",
         "dnc/internal/v1/meta.proto",
@@ -39,7 +41,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let build = tonic_prost_build::configure()
         .bytes(".dnc.v1.ImportRequest.chunk")
         .btree_map(".dnc.v1.ComplianceReport")
-        .btree_map(".dnc.v1.Stats");
+        .btree_map(".dnc.v1.Stats")
+        // Holds a provider's key, which must not be printed: see `src/secret.rs`.
+        .skip_debug([".dnc.v1.RegistrySettings"]);
     SHOWN
         .iter()
         .fold(build, |build, name| build.message_attribute(format!(".dnc.v1.{name}"), "#[derive(serde::Serialize)]"))

@@ -1,4 +1,5 @@
-//! The hot paths of a check and of a load: parsing a number, looking into a block, reading a list, building blocks.
+//! The hot paths of a check and of a load: parsing a number, evaluating rules, looking into a block, reading a list,
+//! building blocks.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench, not an interface")]
 
@@ -8,8 +9,10 @@ use std::io::Cursor;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dnc_core::block::{Block, BlockBuilder, BlockSetBuilder};
+use dnc_core::ids::{RequestId, TenantId};
 use dnc_core::listfile::{self, Options};
 use dnc_core::number::PhoneNumber;
+use dnc_core::rule::{Pattern, Rule, RuleSet};
 
 /// A small generator, so that every run measures the same numbers.
 fn pseudo_random(count: usize) -> impl Iterator<Item = u64> {
@@ -106,5 +109,48 @@ fn build(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, parse, contains, read, build);
+/// A thousand rules, a quarter of each type: those of one tenant, and global ones.
+fn rules() -> RuleSet {
+    let area = |n: usize| format!("{}", 201 + n % 700);
+    let rules = (0..1_000).map(|n| {
+        let (kind, pattern) = match n % 4 {
+            0 => ("area_code", area(n / 4)),
+            1 => ("exchange", format!("{}", 200 + n / 4)),
+            2 => ("prefix", format!("{}{}", area(n / 4), 300 + n / 4)),
+            _ => ("regex", format!(r"^\+1{}555\d{{2}}{}$", area(n / 4), 10 + n % 90)),
+        };
+        let rule = Rule {
+            id: RequestId(n as u128),
+            tenant: (n % 3 > 0).then_some(TenantId(1)),
+            pattern: Pattern::parse(kind, &pattern).unwrap(),
+            description: String::new(),
+            author: String::new(),
+            created_ms: 0,
+        };
+        (rule.id, rule)
+    });
+    RuleSet::new(&rules.collect())
+}
+
+fn evaluate_rules(c: &mut Criterion) {
+    let rules = rules();
+    let numbers: Vec<PhoneNumber> = pseudo_random(1_024)
+        .map(|value| PhoneNumber::from_national(2_010_000_000 + value % 7_000_000_000, 1).unwrap())
+        .collect();
+    let mut group = c.benchmark_group("1,000 rules, 250 of each type");
+    let mut at = 0;
+    group.bench_function("any number", |b| {
+        b.iter(|| {
+            at = (at + 1) % numbers.len();
+            black_box(&rules).matching(black_box(numbers[at]), TenantId(1)).len()
+        });
+    });
+    let hit = PhoneNumber::parse("2015550013").unwrap();
+    group.bench_function("one that regular expressions match", |b| {
+        b.iter(|| black_box(&rules).matching(black_box(hit), TenantId(1)).len());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, parse, evaluate_rules, contains, read, build);
 criterion_main!(benches);

@@ -14,6 +14,7 @@ mod api;
 pub mod client;
 mod clock;
 mod cluster;
+mod decide;
 mod failure;
 mod import;
 mod options;
@@ -21,14 +22,19 @@ mod registries;
 mod privacy;
 mod report;
 mod route;
+mod rules;
 mod run;
+mod schedule;
+mod secrets;
 pub mod shown;
 mod serve;
 mod suppress;
 mod sweep;
 mod telemetry;
+mod tenants;
 #[cfg(test)]
 mod testing;
 
 pub use self::options::{BadOptions, ImportOptions, Options};
 pub use self::run::{Error, Listeners, run};
+pub use self::secrets::random_secret_key;

@@ -42,6 +42,9 @@ pub struct Options {
     pub header_read_ms: u64,
     /// Folder for the files of an import while it lasts.
     pub spool_dir: PathBuf,
+    /// File with the key that providers' keys are encrypted with: 32 bytes, hexadecimal or base64. With an empty name it is
+    /// the variable `DNC_SECRET_KEY`; without either, providers' keys are refused.
+    pub secret_key_file: PathBuf,
     /// Limits on imports.
     pub import: ImportOptions,
 }
@@ -106,6 +109,7 @@ impl Default for Options {
             max_connections: 4_096,
             header_read_ms: 30_000,
             spool_dir: std::env::temp_dir(),
+            secret_key_file: PathBuf::new(),
             import: ImportOptions::default(),
         }
     }

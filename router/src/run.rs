@@ -20,7 +20,8 @@ use crate::cluster::can_answer;
 use crate::options::{BadOptions, Options};
 use crate::route::{Route, gossip};
 use crate::serve::{serve_grpc, serve_http};
-use crate::{sweep, telemetry};
+use crate::secrets::{BadKey, Secrets};
+use crate::{rules, sweep, telemetry};
 
 /// Time for what is under way to end when the router stops.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -42,6 +43,9 @@ pub enum Error {
     /// The settings make no router.
     #[error("read the router's settings")]
     Options(#[from] BadOptions),
+    /// The key that providers' keys are encrypted with cannot be read.
+    #[error("read the key that providers' keys are encrypted with")]
+    Secrets(#[from] BadKey),
     /// The folder for the files of imports cannot be made.
     #[error("make the spool folder {}", .0.display())]
     Spool(PathBuf, #[source] io::Error),
@@ -69,6 +73,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), Error> {
     options.check()?;
+    let secrets = Secrets::load(&options.secret_key_file)?;
     std::fs::create_dir_all(&options.spool_dir).map_err(|why| Error::Spool(options.spool_dir.clone(), why))?;
     telemetry::describe();
     let grpc_listener = listener(listeners.grpc).map_err(|why| Error::Listen("gRPC", why))?;
@@ -80,7 +85,7 @@ pub async fn run(
     let route = Route::new(meta.clone(), cache.clone(), Duration::from_millis(options.hedge_ms));
     let seeds = options.nodes.clone();
     let head = options.header_read();
-    let state = State::new(route.clone(), Arc::new(options), serving.clone());
+    let state = State::new(route.clone(), Arc::new(options), serving.clone()).with_secrets(secrets);
     let (services, health) = grpc::routes(&state)?;
 
     let mut background = JoinSet::new();
@@ -88,6 +93,7 @@ pub async fn run(
     background.spawn(gossip::seed(cache.clone(), seeds, serving.clone()));
     background.spawn(sweep::run(route.clone(), serving.clone()));
     background.spawn(state.counting.clone().run(route.clone(), serving.clone()));
+    background.spawn(rules::count(cache.clone(), serving.clone()));
     background.spawn(tell_ready(cache, ready, health, serving.clone()));
 
     let mut servers = JoinSet::new();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dnc_core::verdict::{Cause, Verdict};
-use metrics::{counter, histogram};
+use metrics::{counter, gauge, histogram};
 
 /// Which door a request came through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,11 @@ pub fn import(outcome: &'static str, numbers: u64) {
     counter!("dnc_import_numbers_total").increment(numbers);
 }
 
+/// So many rules of a type are in force on this router.
+pub fn rules(kind: &'static str, count: u32) {
+    gauge!("dnc_rules", "type" => kind).set(count);
+}
+
 /// A request ended in an error.
 pub fn error(api: Api, code: &'static str) {
     counter!("dnc_api_errors_total", "api" => api.as_str(), "code" => code).increment(1);
@@ -112,5 +117,6 @@ pub fn describe() {
     metrics::describe_counter!("dnc_router_wrong_node_total", "answers of another node than the one that was asked");
     metrics::describe_counter!("dnc_swept_total", "suppressions and exemptions that this router's sweeps ended");
     metrics::describe_counter!("dnc_counts_lost_total", "checks that are in no report, for their counters could not be written");
+    metrics::describe_gauge!("dnc_rules", "rules in force on this router, by type");
     metrics::describe_counter!("dnc_api_errors_total", "requests that ended in an error");
 }

@@ -71,6 +71,7 @@ struct State {
     lose: Option<fn(&Change) -> Option<Lost>>,
     barriers: Vec<u64>,
     no_barriers: bool,
+    no_queries: bool,
     not_ready: bool,
     counted: HashMap<RequestId, (TenantId, Date, Counts)>,
     live: Vec<(RegistryId, u64)>,
@@ -210,6 +211,16 @@ impl Fake {
         self.state.lock().no_barriers = true;
     }
 
+    /// Barriers reach all shards again.
+    pub fn find_barriers(&self) {
+        self.state.lock().no_barriers = false;
+    }
+
+    /// No shard answers questions from now on.
+    pub fn lose_queries(&self) {
+        self.state.lock().no_queries = true;
+    }
+
     /// No replica becomes ready from now on.
     pub fn never_ready(&self) {
         self.state.lock().not_ready = true;
@@ -302,8 +313,8 @@ impl Cluster for Fake {
     async fn query(&self, shard: ShardId, query: &ShardQuery, _deadline: Instant) -> Result<ShardAnswer, QueryError> {
         let state = self.state.lock();
         match query {
+            _ if state.no_queries => Err(QueryError::NoAnswer(shard)),
             ShardQuery::Search(search) => Ok(state.search(search)),
-            ShardQuery::Live => Ok(ShardAnswer::Live(state.live.clone())),
             ShardQuery::Counts { tenant, first, last } => {
                 let here = |day: Date| crate::report::shard_of(day, SHARDS) == shard;
                 let asked = |(whose, day, _): &&(TenantId, Date, Counts)| {
@@ -311,6 +322,7 @@ impl Cluster for Fake {
                 };
                 Ok(ShardAnswer::Counts(state.counted.values().filter(asked).cloned().collect()))
             }
+            ShardQuery::Live => Ok(ShardAnswer::Live(state.live(shard))),
             _ => Err(QueryError::NoAnswer(shard)),
         }
     }
@@ -413,6 +425,17 @@ impl State {
             }
             other => panic!("no shard of this cluster knows {other:?}"),
         }
+    }
+
+    /// How many entries each registry has in a shard.
+    fn live(&self, shard: ShardId) -> Vec<(RegistryId, u64)> {
+        let mut counts: BTreeMap<RegistryId, u64> = BTreeMap::new();
+        for ((registry, number), entries) in &self.entries {
+            if number.block().shard(SHARDS) == shard.0 {
+                *counts.entry(*registry).or_default() += entries.len() as u64;
+            }
+        }
+        counts.into_iter().collect()
     }
 
     /// Entries by number, as far as one registry goes.

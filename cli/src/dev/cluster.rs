@@ -67,8 +67,12 @@ impl Cluster {
                 Ok(dnc_node::run(options, listeners, ready, stop).await?)
             });
         }
-        let options =
-            dnc_router::Options { meta, spool_dir: part_folder(folder, "spool")?, ..dnc_router::Options::default() };
+        let options = dnc_router::Options {
+            meta,
+            spool_dir: part_folder(folder, "spool")?,
+            secret_key_file: super::secret_key::file(folder)?,
+            ..dnc_router::Options::default()
+        };
         let listeners = dnc_router::Listeners { grpc, http };
         cluster.part("router".into(), |ready, stop| async move {
             Ok(dnc_router::run(options, listeners, metrics, ready, stop).await?)

@@ -5,6 +5,7 @@
 
 mod banner;
 mod cluster;
+mod secret_key;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -201,16 +201,26 @@ impl Registry {
         self.settings.enabled && !self.retired
     }
 
-    /// The versions whose content must stay: the active one, the newest of the sealed ones, what is
-    /// to become active, and what any version in the making is made from.
+    /// The versions whose content must stay: every one that is complete, for it can become active at any time until it
+    /// is discarded; and those in the making, with what they are made from.
     pub fn kept(&self) -> BTreeSet<VersionId> {
         let mut kept: BTreeSet<VersionId> = self.active.into_iter().chain(self.previous).chain(self.summoned).collect();
-        let sealed = self.versions.values().filter(|v| v.content().is_some());
-        // Ids count up, so the newest come last.
-        kept.extend(sealed.rev().take(usize::from(self.settings.keep_versions.max(1))).map(|v| v.id));
+        kept.extend(self.versions.values().filter(|v| v.content().is_some()).map(|v| v.id));
         let making = self.versions.values().filter(|v| v.state == VersionState::Staging);
         kept.extend(making.flat_map(|v| [Some(v.id), v.parent()]).flatten());
         kept
+    }
+
+    /// The complete versions that nothing needs any more: not among the newest, not active, not on their way to be.
+    pub fn outdated(&self) -> Vec<VersionId> {
+        let sealed = || self.versions.values().filter(|v| v.content().is_some()).map(|v| v.id);
+        // Ids count up, so the newest come last.
+        let newest = sealed().rev().take(usize::from(self.settings.keep_versions.max(1)));
+        let mut needed: BTreeSet<VersionId> = self.active.into_iter().chain(self.previous).chain(self.summoned).collect();
+        needed.extend(newest);
+        let making = self.versions.values().filter(|v| v.state == VersionState::Staging);
+        needed.extend(making.filter_map(Version::parent));
+        sealed().filter(|id| !needed.contains(id)).collect()
     }
 }
 

@@ -12,7 +12,10 @@ use crate::options::Options;
 use crate::registries::Registries;
 use crate::report::Reports;
 use crate::report::counting::Counting;
+use crate::rules::Rules;
+use crate::secrets::Secrets;
 use crate::suppress::Suppressions;
+use crate::tenants::Tenants;
 
 /// The rooms that answer requests. Clones share them.
 #[derive(Clone)]
@@ -25,6 +28,10 @@ pub struct State<C> {
     pub suppressions: Suppressions<C>,
     /// Registries.
     pub registries: Registries<C>,
+    /// Tenants.
+    pub tenants: Tenants<C>,
+    /// Rules.
+    pub rules: Rules<C>,
     /// Imports.
     pub imports: Imports<C>,
     /// What was checked, and what is held.
@@ -51,11 +58,18 @@ impl<C: Cluster> State<C> {
             admission: Admission::new(&options),
             counting,
             suppressions: Suppressions::new(cluster.clone(), options.write_deadline()),
-            registries: Registries::new(cluster.clone()),
+            registries: Registries::new(cluster.clone(), Secrets::default()),
+            tenants: Tenants::new(cluster.clone()),
+            rules: Rules::new(cluster.clone()),
             imports: Imports::new(cluster.clone(), Arc::clone(&options), stop.clone()),
             cluster,
             options,
             stop,
         }
+    }
+
+    /// The same rooms, with what seals and opens keys of providers.
+    pub fn with_secrets(self, secrets: Secrets) -> Self {
+        Self { registries: Registries::new(self.cluster.clone(), secrets), ..self }
     }
 }

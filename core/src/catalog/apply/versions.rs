@@ -29,7 +29,10 @@ impl Catalog {
         let version = VersionId(self.next.version);
         let begun =
             Version { id: version, ancestry, state: VersionState::Staging, load, begun_ms: now_ms, activated_ms: 0 };
-        self.bulk(id)?.versions.insert(version, begun);
+        let registry = self.bulk(id)?;
+        registry.versions.insert(version, begun);
+        // Loads that were held and never activated must not pile up.
+        discard_old(registry);
         let revision = self.bump();
         Ok(Decision::Version { id: version, parent, revision })
     }
@@ -151,11 +154,11 @@ impl Catalog {
     }
 }
 
-/// Gives up the sealed versions that are older than those that are kept.
+/// Gives up the sealed versions that are older than those that are to be kept.
 fn discard_old(registry: &mut Registry) {
-    let kept = registry.kept();
-    let old = registry.versions.values_mut().filter(|v| v.content().is_some() && !kept.contains(&v.id));
-    for version in old {
-        version.state = VersionState::Discarded;
+    for id in registry.outdated() {
+        if let Some(version) = registry.versions.get_mut(&id) {
+            version.state = VersionState::Discarded;
+        }
     }
 }

@@ -13,7 +13,10 @@ mod process;
 mod read;
 mod registries;
 mod report;
+mod registry_body;
+mod rules;
 mod suppression;
+mod tenants;
 #[cfg(test)]
 mod tests;
 
@@ -46,6 +49,15 @@ pub fn router<C: Cluster>(state: State<C>, metrics: Metrics) -> Router {
         .route("/api/v1/dnc/stats", get(report::stats))
         .route("/internal/dnc/bloom/stats", get(report::filters))
         .route("/internal/dnc/cache/warm", post(report::warm))
+        .route(
+            "/api/v1/dnc/registries/{id}",
+            get(registries::show).patch(registries::patch).put(registries::put).delete(registries::retire),
+        )
+        .route("/api/v1/dnc/registries/{id}/versions", get(registries::versions))
+        .route("/api/v1/dnc/tenants", get(tenants::list).post(tenants::create))
+        .route("/api/v1/dnc/tenants/{name}", get(tenants::show).patch(tenants::patch))
+        .route("/api/v1/dnc/suppression/rules", get(rules::list).post(rules::add))
+        .route("/api/v1/dnc/suppression/rules/{id}", get(rules::show).delete(rules::remove))
         .route("/readyz", get(process::ready))
         .layer(middleware::from_fn_with_state(state.clone(), limits::timely))
         .with_state(state.clone())
