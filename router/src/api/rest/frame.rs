@@ -1,4 +1,4 @@
-//! What surrounds every REST request: its id, its span, its time limit.
+//! What surrounds every REST request: its id, its span, its time limit, and the form of its errors.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
-use super::problem::Problem;
+use super::problem::{self, Problem};
 use crate::api::caller::{self, REQUEST_ID};
 use crate::telemetry::{self, Api};
 
@@ -19,15 +19,15 @@ const LIMIT: Duration = Duration::from_secs(15);
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
 
-/// Gives the request an id and a span, limits its time, and puts the id on the answer.
+/// Gives the request an id and a span, writes out what went wrong, and puts the id on the answer.
 pub async fn frame(mut request: Request, next: Next) -> Response {
     let id = caller::request_id(request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes));
     request.extensions_mut().insert(RequestId(id.clone()));
     // The route's pattern, never the path itself: it can hold a number.
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let span = tracing::info_span!("http", method = %request.method(), route, request_id = id);
-    let answered = tokio::time::timeout(LIMIT, next.run(request)).instrument(span).await;
-    let mut response = answered.unwrap_or_else(|_| Problem::too_slow().into_response());
+    let answered = next.run(request).instrument(span).await;
+    let mut response = problem::complete(answered, &id);
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         telemetry::error(Api::Rest, status.canonical_reason().unwrap_or("other"));
@@ -36,4 +36,10 @@ pub async fn frame(mut request: Request, next: Next) -> Response {
         response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id);
     }
     response
+}
+
+/// Limits the time of a request. For all but those that send or receive for long: they limit
+/// themselves, by the time that they wait for the next piece.
+pub async fn timely(request: Request, next: Next) -> Response {
+    tokio::time::timeout(LIMIT, next.run(request)).await.unwrap_or_else(|_| Problem::too_slow().into_response())
 }

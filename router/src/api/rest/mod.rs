@@ -1,5 +1,6 @@
 //! The REST form of the API, under `/api/v1/dnc`, and the process's own pages: `/metrics`,
-//! `/healthz`, `/readyz`.
+//! `/healthz`, `/readyz`. [`openapi`] describes all of it, and says how a handler gets into the
+//! description.
 //!
 //! Reads JSON, calls the rooms above, writes JSON. Whatever goes wrong, a path that does not exist
 //! included, is answered as `application/problem+json` (RFC 9457). Nothing here logs a path or a
@@ -7,6 +8,7 @@
 
 mod check;
 mod frame;
+mod openapi;
 mod problem;
 mod process;
 mod read;
@@ -14,13 +16,14 @@ mod registries;
 mod suppression;
 #[cfg(test)]
 mod tests;
+mod write_id;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::{delete, get, post};
+use utoipa_axum::router::OpenApiRouter;
 
 use self::problem::Problem;
 use super::state::State;
@@ -31,20 +34,25 @@ pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// All paths.
 pub fn router<C: Cluster>(state: State<C>, metrics: Metrics) -> Router {
-    let max_body = state.options.max_body_bytes;
-    Router::new()
-        .route("/api/v1/dnc/check/{phone}", get(check::one_by_path))
-        .route("/api/v1/dnc/check", post(check::one))
-        .route("/api/v1/dnc/check/bulk", post(check::bulk))
-        .route("/api/v1/dnc/suppression", post(suppression::add))
-        .route("/api/v1/dnc/internal", post(suppression::add))
-        .route("/api/v1/dnc/internal/{phone}", delete(suppression::remove))
-        .route("/api/v1/dnc/registries", get(registries::list).post(registries::create))
-        .route("/readyz", get(process::ready))
-        .with_state(state)
-        .merge(process::router(metrics))
+    let options = Arc::clone(&state.options);
+    let routes = merged(brief()).layer(middleware::from_fn(frame::timely)).merge(merged(long()));
+    openapi::split(routes.merge(process::routes(metrics)).with_state(state), &options)
         .fallback(async || Problem::not_found("there is nothing under this path"))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .layer(DefaultBodyLimit::max(max_body))
+        .layer(DefaultBodyLimit::max(options.max_body_bytes))
         .layer(middleware::from_fn(frame::frame))
+}
+
+/// What is answered at once, within the time that any request has.
+fn brief<C: Cluster>() -> Vec<OpenApiRouter<State<C>>> {
+    vec![check::routes(), suppression::routes(), registries::routes()]
+}
+
+/// What sends or receives for long, and limits its own time.
+fn long<C: Cluster>() -> Vec<OpenApiRouter<State<C>>> {
+    vec![]
+}
+
+fn merged<C: Cluster>(parts: Vec<OpenApiRouter<State<C>>>) -> OpenApiRouter<State<C>> {
+    parts.into_iter().fold(OpenApiRouter::new(), OpenApiRouter::merge)
 }
