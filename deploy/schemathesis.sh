@@ -77,7 +77,8 @@ fi
 
 echo "schemathesis against $url"
 code=0
-timeout --signal=INT --kill-after=10 "${SECONDS_MAX:-170}" \
+SCHEMATHESIS_HOOKS=schemathesis_hooks PYTHONPATH=deploy PYTHONDONTWRITEBYTECODE=1 \
+    timeout --signal=INT --kill-after=10 "${SECONDS_MAX:-170}" \
     "$venv/bin/python" -m schemathesis.cli --config-file deploy/schemathesis.toml run "$url/api/v1/openapi.json" \
     --url "$url" --no-color --generation-database=none \
     --max-examples "${EXAMPLES:-40}" --seed "${SEED:-1}" || code=$?

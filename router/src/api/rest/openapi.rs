@@ -87,7 +87,7 @@ const PHONE_PATTERN: &str = concat!(
 #[expect(dead_code, reason = "describes what `read::Tenant` reads")]
 pub struct TenantHeader {
     /// For whom. Without it, the tenant `default`.
-    #[param(rename = "x-dnc-tenant", min_length = 1, max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]*$")]
+    #[param(rename = "x-dnc-tenant", nullable = false, min_length = 1, max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]*$")]
     tenant: Option<String>,
 }
 
@@ -98,7 +98,7 @@ pub struct TenantHeader {
 pub struct KeyHeader {
     /// Chosen by the caller, new for each write. Repeating a write with the key that it had does it
     /// once. Holds for one tenant, method and path.
-    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
+    #[param(rename = "Idempotency-Key", nullable = false, min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
     key: Option<String>,
 }
 
