@@ -2,12 +2,17 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use dnc_tests::cluster::{Cluster, Size};
 use dnc_tests::numbers::Numbers;
 use dnc_tests::workload::{Load, Routers, Workload};
 
 use crate::schedule::{Scenario, schedule};
+
+/// The least that must have been answered in each minute.
+const CHECKS: usize = 2_000;
+/// The least suppressions, and releases, that must have been acknowledged in each minute.
+const WRITES: usize = 50;
 
 /// Whether every promise was kept. An error means that the cluster did not start or did not recover.
 pub async fn run(scenario: Scenario, seed: u64, minutes: u32) -> Result<bool> {
@@ -50,6 +55,13 @@ pub async fn run(scenario: Scenario, seed: u64, minutes: u32) -> Result<bool> {
     let entries = cluster.compare_replicas(&name).await?;
     say(&format!("the replicas of every shard are equal, {entries} live entries"));
     let kept = report.holds();
+    // Clients that could hardly do anything show nothing.
+    let counts = report.counts;
+    let least = |per_minute: usize| per_minute * minutes as usize;
+    ensure!(
+        counts.checks >= least(CHECKS) && counts.suppressed >= least(WRITES) && counts.released >= least(WRITES),
+        "too little load got through to show anything: {report}"
+    );
     if kept {
         cluster.passed()?;
         say(&format!("seed {seed}: every promise was kept"));

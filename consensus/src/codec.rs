@@ -3,14 +3,18 @@
 //! Everything that this crate stores or sends passes through here, so a later encoding can be told
 //! from this one by its first byte.
 
-use bincode::config::{Configuration, standard};
+use bincode::config::{Configuration, Limit, LittleEndian, Varint, standard};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The encoding described above.
 const VERSION: u8 = 1;
 
-const CONFIG: Configuration = standard();
+/// Most that a decoded value may claim to take, bytes: far more than any message or log entry has, and
+/// little enough that a forged length cannot make a process ask for memory that is not there.
+const MAX_BYTES: usize = 64 << 20;
+
+const CONFIG: Configuration<LittleEndian, Varint, Limit<MAX_BYTES>> = standard().with_limit::<MAX_BYTES>();
 
 /// Bytes that are not a value of the expected kind.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +115,14 @@ mod tests {
             let back: StreamAppendResult<Types> = decode(&encode(&result)).expect("decode");
             assert_eq!(back, result);
         }
+    }
+
+    #[test]
+    fn a_forged_length_is_refused_before_memory_is_asked_for() {
+        // A run of bytes that claims to have 2^46 of them.
+        let mut forged = vec![VERSION, 253];
+        forged.extend_from_slice(&(1u64 << 46).to_le_bytes());
+        assert!(matches!(decode::<Command>(&forged), Err(CodecError::Malformed(_))));
     }
 
     #[test]

@@ -307,6 +307,21 @@ fn stopped(_: Fatal<Types>) -> GroupError {
     GroupError::Stopped
 }
 
+/// A group's place while it starts; free again if the start fails, panics or is given up.
+struct Reserved<'a> {
+    groups: &'a Groups,
+    id: GroupId,
+    kept: bool,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.groups.slots.lock().remove(&self.id);
+        }
+    }
+}
+
 // === impl Groups ===
 
 impl Groups {
@@ -339,13 +354,11 @@ impl Groups {
             }
             slots.insert(id, Slot::Busy);
         }
-        let started = start.await;
-        let mut slots = self.slots.lock();
-        match &started {
-            Ok(group) => slots.insert(id, Slot::Running(group.clone())),
-            Err(_) => slots.remove(&id),
-        };
-        started
+        let mut reserved = Reserved { groups: self, id, kept: false };
+        let group = start.await?;
+        self.slots.lock().insert(id, Slot::Running(group.clone()));
+        reserved.kept = true;
+        Ok(group)
     }
 
     /// Stops a group. Until it has stopped, it cannot be started again.

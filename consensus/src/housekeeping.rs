@@ -30,7 +30,7 @@ pub(crate) async fn run(groups: Arc<Groups>, options: HostOptions) {
                 continue;
             }
             match cut(&group).await {
-                // A follower may be reading what should go: the next look tries again.
+                // A follower may be reading what should go: it goes when the log has grown as much again.
                 Ok(()) | Err(GroupError::TimedOut) => {}
                 Err(error) => tracing::warn!(group = %group.id(), %error, "cannot cut a log that has grown large"),
             }

@@ -73,11 +73,6 @@ pub struct ParseClusterIdError(String);
 impl GroupId {
     /// The group that decides the catalog.
     pub const META: Self = Self(0);
-
-    /// The group of a shard, by the shard's number from 0.
-    pub fn of_shard(shard: u32) -> Self {
-        Self(u64::from(shard) + 1)
-    }
 }
 
 impl fmt::Display for GroupId {

@@ -165,9 +165,7 @@ mod tests {
             });
         }
         wal.wait_blocking().expect("sync");
-        let counters = wal.counters();
-        assert_eq!(counters.served, 101);
-        assert!(counters.syncs <= 101);
+        assert_eq!(wal.counters().served, 101);
         drop(wal);
         assert_eq!(called.load(Ordering::SeqCst), 100);
     }

@@ -251,20 +251,27 @@ async fn entries_that_no_majority_had_leave_the_log_and_the_overlay() {
     let mut cluster = Cluster::start().await;
     let (at, _) = cluster.write("a=1").await;
     cluster.applied(at).await;
-    let old = cluster.leader().await;
-    let others: Vec<u64> = (1..=3).filter(|id| *id != old).collect();
-    for id in &others {
-        cluster.stop_node(*id).await;
-    }
-    let lost = cluster.nodes[&old].group.write(b"lost=1".to_vec(), Duration::from_millis(300)).await;
-    let in_log = match lost {
-        Err(WriteError::Unknown(_)) => true,
-        // Its lease had passed already.
-        Err(WriteError::NotLeader { .. }) => false,
-        other => panic!("acknowledged without a majority: {other:?}"),
+    // A leader whose lease has passed by the time that its followers have stopped refuses the write: then once more.
+    let mut attempts = 0;
+    let (old, others) = loop {
+        attempts += 1;
+        assert!(attempts <= 10, "no write got into the log of a leader without followers");
+        let old = cluster.leader().await;
+        let others: Vec<u64> = (1..=3).filter(|id| *id != old).collect();
+        for id in &others {
+            cluster.stop_node(*id).await;
+        }
+        match cluster.nodes[&old].group.write(b"lost=1".to_vec(), Duration::from_millis(300)).await {
+            Err(WriteError::Unknown(_)) => break (old, others),
+            Err(WriteError::NotLeader { .. }) => {}
+            other => panic!("acknowledged without a majority: {other:?}"),
+        }
+        for id in &others {
+            cluster.start_node(*id).await;
+        }
+        cluster.write("a=2").await;
     };
-    let overlay = usize::from(in_log);
-    assert_eq!(cluster.nodes[&old].machine.overlay().len(), overlay);
+    assert_eq!(cluster.nodes[&old].machine.overlay().len(), 1);
     cluster.stop_node(old).await;
     for id in &others {
         cluster.start_node(*id).await;
@@ -277,7 +284,7 @@ async fn entries_that_no_majority_had_leave_the_log_and_the_overlay() {
     cluster.assert_equal();
     let node = &cluster.nodes[&old];
     assert_eq!(node.machine.get("lost"), None);
-    assert_eq!(node.machine.truncations(), overlay);
+    assert_eq!(node.machine.truncations(), 1);
     assert!(node.machine.overlay().is_empty());
     cluster.stop().await;
 }

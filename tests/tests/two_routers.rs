@@ -1,5 +1,7 @@
 //! What one router has acknowledged, every other router knows at once.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use dnc_core::ids::RequestId;
 use dnc_core::verdict::{Cause, Verdict};
@@ -8,6 +10,7 @@ use dnc_proto::v1::suppression_service_client::SuppressionServiceClient;
 use dnc_tests::cluster::Cluster;
 use dnc_tests::grpc::{Upload, into_registry};
 use dnc_tests::numbers::{self, Numbers};
+use dnc_tests::wait;
 
 /// How often it must hold.
 const ROUNDS: usize = 500;
@@ -82,7 +85,11 @@ async fn a_repeated_removal_that_comes_late_takes_away_no_newer_suppression() ->
         };
         let mut client = SuppressionServiceClient::new(there.channel());
         ensure!(client.remove_suppression(removal).await?.into_inner().removed == 1);
-        ensure!(there.check(*number).await? == Verdict::Clear);
+        // A replica that has not applied the removal yet may list the number a moment longer.
+        wait::until(Duration::from_secs(5), "the removed number to be clear", async || {
+            Ok((there.check(*number).await? == Verdict::Clear).then_some(()))
+        })
+        .await?;
         // Whoever asks not to be called again is not to be forgotten when the first router goes on.
         there.suppress(&text, "").await?;
         cluster.routers[0].resume()?;

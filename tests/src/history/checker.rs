@@ -13,6 +13,10 @@ use dnc_core::verdict::{Cause, Verdict};
 use super::event::{Event, Moment, Operation, Outcome, World};
 use super::report::{Kind, Report, Violation};
 
+/// How long a released number may still be LISTED: until a replica that was asked has applied the
+/// release, which a leader that is lost meanwhile puts off by an election or two.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// Checks a history. `sweep` are the checks made at its end, after all writes have ended and all
 /// replicas have caught up; `deadline` is the time in which a check must be answered.
 pub fn check(world: &World, history: &[Event], sweep: &[Event], deadline: Duration) -> Report {
@@ -79,15 +83,17 @@ impl Writes<'_> {
         })
     }
 
-    /// Whether some suppression may be in effect during the check. In the final sweep a release
-    /// must have worked: before that, a replica may show a removed entry a little longer, which is
-    /// the safe side.
+    /// Whether some suppression may be in effect during the check. A replica may show a removed entry
+    /// a little longer, which is the safe side; in the final sweep a release must have worked.
     fn may_stand(&self, check: &Event, last: bool) -> bool {
+        let grace = if last { Duration::ZERO } else { GRACE };
         self.suppressions.iter().any(|suppression| {
-            let removed = last
-                && acknowledged(suppression)
+            let removed = acknowledged(suppression)
                 && self.releases.iter().any(|release| {
-                    acknowledged(release) && release.started > suppression.ended && release.ended < check.started
+                    acknowledged(release)
+                        && release.started > suppression.ended
+                        && release.ended < check.started
+                        && check.started.since(release.ended) >= grace
                 });
             suppression.started < check.ended && !removed
         })

@@ -116,8 +116,8 @@ impl Writer {
 
     /// The next write; none if all numbers are used up.
     pub fn next(&mut self) -> Option<Write> {
-        // Few of the kept ones at a time, so that they last and are spread over all faults.
-        if self.dice.random_ratio(1, 6)
+        // Few of the kept ones at a time: at the usual load they last a quarter of an hour of faults.
+        if self.dice.random_ratio(1, 20)
             && let Some(number) = take(&mut self.keep, &mut self.dice)
         {
             return Some(Write::Keep(number));
