@@ -4,7 +4,7 @@
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 DNC = $(CARGO_TARGET_DIR)/release/dnc
 
-.PHONY: help setup build demo test lint bench chaos-smoke ci
+.PHONY: help setup build demo test api-test lint bench chaos-smoke ci
 
 help:        ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 14
@@ -20,6 +20,9 @@ demo: build  ## run a cluster, load the sample lists, check some numbers; stays 
 
 test: build  ## run all tests
 	@if cargo nextest --version >/dev/null 2>&1; then set -x; cargo nextest run --release --workspace; else set -x; cargo test --release --workspace; fi
+
+api-test: build ## hold a running router against its OpenAPI document: three minutes at most
+	DNC=$(DNC) deploy/schemathesis.sh
 
 lint: setup  ## formatting and clippy, warnings denied
 	cargo fmt --all --check

@@ -1,5 +1,8 @@
 #!/usr/bin/env bash
 # Installs what a build needs and this machine lacks. With everything there it does nothing.
+#
+#   deploy/setup.sh          for a build
+#   deploy/setup.sh python   for the tests that are written in Python
 set -euo pipefail
 
 # Whether a file of one of these names exists.
@@ -13,6 +16,9 @@ any_file() {
 
 # Packages that are missing, by Debian's names.
 missing=()
+if [ "${1:-}" = python ]; then
+    python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+fi
 # It builds RocksDB in about half of g++'s time.
 command -v clang >/dev/null || missing+=(clang)
 # RocksDB's bindings are generated with libclang. (libclang-cpp is another library.)

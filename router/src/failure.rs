@@ -3,6 +3,8 @@
 //! Each room has its own errors; this is the one property that they share, and `api` turns it into
 //! a gRPC status or an HTTP one.
 
+use std::time::Duration;
+
 /// What a failure means to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -28,6 +30,11 @@ pub enum Kind {
 pub trait Failure: std::error::Error {
     /// What it means to the caller.
     fn kind(&self) -> Kind;
+
+    /// When it is worth trying again, if that is known.
+    fn retry_after(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// A part of a request that is wrong.

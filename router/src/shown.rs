@@ -8,39 +8,54 @@ pub mod tenant;
 use dnc_proto::v1::{CheckResponse, Evidence, Reason, UnknownCause, Verdict};
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The answer for one number, alone or in a bulk.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Answer)]
 pub struct Shown<'a> {
+    /// In E.164; as much as was sent of what is no number.
     phone_number: &'a str,
     /// `CLEAR`, `LISTED` or `UNKNOWN`; null if the number could not be checked.
+    #[schema(pattern = "^(CLEAR|LISTED|UNKNOWN)$")]
     verdict: Option<&'static str>,
+    /// Why it is UNKNOWN.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^(not_covered|stale|unavailable|unspecified)$", nullable = false)]
     unknown_cause: Option<&'static str>,
+    /// Whether it is CLEAR.
     may_call: bool,
     /// Null unless it is known: a caller that reads only this must not take UNKNOWN for clear.
     on_dnc_list: Option<bool>,
+    /// Why it is LISTED, the weightiest first.
     reasons: Vec<&'static str>,
+    /// The registries that list it.
     sources: Vec<&'a str>,
     evidence: Vec<ShownEvidence<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exemption: Option<ShownExemption<'a>>,
+    /// The revision of the catalog by which it was judged.
     revision: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     checked_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     call_id: Option<&'a str>,
+    /// Why the number could not be checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+/// The exemption that lifts listings.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LiftingExemption)]
 struct ShownExemption<'a> {
     id: &'a str,
     ground: &'a str,
 }
 
-#[derive(Serialize)]
+/// What one registry or rule says of a number.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Evidence)]
 struct ShownEvidence<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     registry: &'a str,

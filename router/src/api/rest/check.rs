@@ -8,8 +8,12 @@ use dnc_proto::v1::{CheckResponse, Verdict};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::frame::RequestId;
+use super::openapi::{PhoneText, TenantHeader};
 use super::problem::Problem;
 use super::read::{Body, Params, PhonePath, Tenant};
 use crate::api::answer::{invalid_number, malformed};
@@ -21,62 +25,111 @@ use crate::shown::Shown;
 use crate::telemetry::{self, Api};
 
 /// Parameters of a check by path.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct CheckParams {
+    /// The caller's id of the call; comes back, and stands in traces.
     #[serde(default)]
+    #[param(max_length = 128)]
     call_id: String,
+    /// Who asks, for traces.
     #[serde(default)]
+    #[param(max_length = 128)]
     checked_by: String,
+    /// For which brand; without it, suppressions for any brand hold.
     #[serde(default)]
+    #[param(max_length = 128)]
     brand: String,
+    /// Of which campaign; without it, suppressions of any campaign hold.
     #[serde(default)]
+    #[param(max_length = 128)]
     campaign: String,
 }
 
 /// Body of a check.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Check)]
 #[serde(deny_unknown_fields)]
 pub struct CheckBody {
+    #[schema(value_type = PhoneText)]
     phone_number: String,
+    /// The caller's id of the call; comes back, and stands in traces.
     #[serde(default)]
+    #[schema(max_length = 128)]
     call_id: String,
+    /// Who asks, for traces.
     #[serde(default)]
+    #[schema(max_length = 128)]
     checked_by: String,
+    /// For which brand; without it, suppressions for any brand hold.
     #[serde(default)]
+    #[schema(max_length = 128)]
     brand: String,
+    /// Of which campaign; without it, suppressions of any campaign hold.
     #[serde(default)]
+    #[schema(max_length = 128)]
     campaign: String,
 }
 
 /// Body of a bulk check.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = BulkCheck)]
 #[serde(deny_unknown_fields)]
 pub struct BulkBody {
+    /// The numbers. What is none gets its own error, and the rest is answered.
+    #[schema(min_items = 1, example = json!(["+12015550100"]))]
     phone_numbers: Vec<String>,
+    /// The caller's id of the call; comes back, and stands in traces.
     #[serde(default)]
+    #[schema(max_length = 128)]
     call_id: String,
+    /// Who asks, for traces.
     #[serde(default)]
+    #[schema(max_length = 128)]
     checked_by: String,
+    /// For which brand; without it, suppressions for any brand hold.
     #[serde(default)]
+    #[schema(max_length = 128)]
     brand: String,
+    /// Of which campaign; without it, suppressions of any campaign hold.
     #[serde(default)]
+    #[schema(max_length = 128)]
     campaign: String,
 }
 
-#[derive(Serialize)]
+/// The answer to a bulk check.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BulkAnswer)]
 struct BulkShown<'a> {
+    /// One answer for each number, in the order of the request.
     results: Vec<Shown<'a>>,
     total_checked: usize,
+    /// How many are LISTED.
     total_on_list: usize,
+    /// How many are no phone numbers.
     total_errors: usize,
+    /// The revision of the catalog by which all of them were judged.
     revision: u64,
     checked_at: Timestamp,
     #[serde(skip_serializing_if = "str::is_empty")]
     call_id: &'a str,
 }
 
-/// `GET /api/v1/dnc/check/{phone}`
+/// The routes.
+pub fn routes<C: Cluster>() -> OpenApiRouter<State<C>> {
+    OpenApiRouter::new().routes(routes!(one_by_path)).routes(routes!(one)).routes(routes!(bulk))
+}
+
+/// Checks one number, named in the path.
+#[utoipa::path(
+    get,
+    path = "/api/v1/dnc/check/{phone}",
+    operation_id = "check_by_path",
+    tag = "check",
+    params(("phone" = PhoneText, Path, description = "The number."), CheckParams, TenantHeader),
+    responses((status = 200, description = "The verdict.", body = Shown<'static>))
+)]
 pub async fn one_by_path<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Extension(id): Extension<RequestId>,
@@ -92,7 +145,16 @@ pub async fn one_by_path<C: Cluster>(
     Ok(answer(&state, &caller, number).await)
 }
 
-/// `POST /api/v1/dnc/check`
+/// Checks one number.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dnc/check",
+    operation_id = "check",
+    tag = "check",
+    params(TenantHeader),
+    request_body = CheckBody,
+    responses((status = 200, description = "The verdict.", body = Shown<'static>))
+)]
 pub async fn one<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Extension(id): Extension<RequestId>,
@@ -107,7 +169,16 @@ pub async fn one<C: Cluster>(
     Ok(answer(&state, &caller, number).await)
 }
 
-/// `POST /api/v1/dnc/check/bulk`
+/// Checks many numbers, all by one revision of the catalog.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dnc/check/bulk",
+    operation_id = "check_bulk",
+    tag = "check",
+    params(TenantHeader),
+    request_body = BulkBody,
+    responses((status = 200, description = "The verdicts.", body = BulkShown<'static>))
+)]
 pub async fn bulk<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Extension(id): Extension<RequestId>,

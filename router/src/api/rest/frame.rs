@@ -1,4 +1,4 @@
-//! What surrounds every REST request: its id and its span.
+//! What surrounds every REST request: its id, its span, and the form of its errors.
 
 use axum::extract::{MatchedPath, Request, State as Shared};
 use axum::http::{HeaderName, HeaderValue};
@@ -6,6 +6,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
 
+use super::problem;
 use crate::api::caller::{self, REQUEST_ID};
 use crate::api::state::State;
 use crate::cluster::Cluster;
@@ -16,7 +17,7 @@ use crate::telemetry::{self, Api};
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
 
-/// Gives the request an id and a span, and puts the id on the answer.
+/// Gives the request an id and a span, writes out what went wrong, and puts the id on the answer.
 pub async fn frame<C: Cluster>(Shared(state): Shared<State<C>>, mut request: Request, next: Next) -> Response {
     let id = caller::request_id(request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes));
     request.extensions_mut().insert(RequestId(id.clone()));
@@ -24,7 +25,8 @@ pub async fn frame<C: Cluster>(Shared(state): Shared<State<C>>, mut request: Req
     // The route's pattern, never the path itself: it can hold a number.
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let span = tracing::info_span!("http", method = %request.method(), route, request_id = &*shown);
-    let mut response = next.run(request).instrument(span).await;
+    let answered = next.run(request).instrument(span).await;
+    let mut response = problem::complete(answered, &id);
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         telemetry::error(Api::Rest, status.canonical_reason().unwrap_or("other"));
@@ -33,4 +35,10 @@ pub async fn frame<C: Cluster>(Shared(state): Shared<State<C>>, mut request: Req
         response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id);
     }
     response
+}
+
+/// Limits the time of a request. For all but those that send or receive for long: they limit
+/// themselves, by the time that they wait for the next piece.
+pub async fn timely(request: Request, next: Next) -> Response {
+    tokio::time::timeout(LIMIT, next.run(request)).await.unwrap_or_else(|_| Problem::too_slow().into_response())
 }

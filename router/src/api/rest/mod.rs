@@ -1,5 +1,6 @@
 //! The REST form of the API, under `/api/v1/dnc`, and the process's own pages: `/metrics`,
-//! `/healthz`, `/readyz`.
+//! `/healthz`, `/readyz`. [`openapi`] describes all of it, and says how a handler gets into the
+//! description.
 //!
 //! Reads JSON, calls the rooms above, writes JSON. Whatever goes wrong, a path that does not exist
 //! included, is answered as `application/problem+json` (RFC 9457). Nothing here logs a path or a
@@ -8,6 +9,7 @@
 mod check;
 mod frame;
 mod limits;
+mod openapi;
 mod problem;
 mod process;
 mod read;
@@ -19,13 +21,14 @@ mod suppression;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod write_id;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::{delete, get, post};
+use utoipa_axum::router::OpenApiRouter;
 
 use self::problem::Problem;
 use super::state::State;
@@ -36,35 +39,34 @@ pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// All paths.
 pub fn router<C: Cluster>(state: State<C>, metrics: Metrics) -> Router {
-    let max_body = state.options.max_body_bytes;
-    Router::new()
-        .route("/api/v1/dnc/check/{phone}", get(check::one_by_path))
-        .route("/api/v1/dnc/check", post(check::one))
-        .route("/api/v1/dnc/check/bulk", post(check::bulk))
-        .route("/api/v1/dnc/suppression", post(suppression::add))
-        .route("/api/v1/dnc/internal", post(suppression::add))
-        .route("/api/v1/dnc/internal/{phone}", delete(suppression::remove))
-        .route("/api/v1/dnc/registries", get(registries::list).post(registries::create))
-        .route("/api/v1/dnc/reports/compliance", get(report::compliance))
-        .route("/api/v1/dnc/stats", get(report::stats))
-        .route("/internal/dnc/bloom/stats", get(report::filters))
-        .route("/internal/dnc/cache/warm", post(report::warm))
-        .route(
-            "/api/v1/dnc/registries/{id}",
-            get(registries::show).patch(registries::patch).put(registries::put).delete(registries::retire),
-        )
-        .route("/api/v1/dnc/registries/{id}/versions", get(registries::versions))
-        .route("/api/v1/dnc/tenants", get(tenants::list).post(tenants::create))
-        .route("/api/v1/dnc/tenants/{name}", get(tenants::show).patch(tenants::patch))
-        .route("/api/v1/dnc/suppression/rules", get(rules::list).post(rules::add))
-        .route("/api/v1/dnc/suppression/rules/{id}", get(rules::show).delete(rules::remove))
-        .route("/readyz", get(process::ready))
-        .layer(middleware::from_fn_with_state(state.clone(), limits::timely))
-        .with_state(state.clone())
-        .merge(process::router(metrics))
+    let options = Arc::clone(&state.options);
+    let timely = middleware::from_fn_with_state(state.clone(), limits::timely);
+    let routes = merged(brief()).layer(timely).merge(merged(long()));
+    openapi::split(routes.merge(process::routes(metrics)).with_state(state.clone()), &options)
         .fallback(async || Problem::not_found("there is nothing under this path"))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .layer(DefaultBodyLimit::max(max_body))
+        .layer(DefaultBodyLimit::max(options.max_body_bytes))
         .layer(middleware::from_fn_with_state(state.clone(), limits::admit))
         .layer(middleware::from_fn_with_state(state, frame::frame))
+}
+
+/// What is answered at once, within the time that any request has.
+fn brief<C: Cluster>() -> Vec<OpenApiRouter<State<C>>> {
+    vec![
+        check::routes(),
+        suppression::routes(),
+        registries::routes(),
+        tenants::routes(),
+        rules::routes(),
+        report::routes(),
+    ]
+}
+
+/// What sends or receives for long, and limits its own time.
+fn long<C: Cluster>() -> Vec<OpenApiRouter<State<C>>> {
+    vec![]
+}
+
+fn merged<C: Cluster>(parts: Vec<OpenApiRouter<State<C>>>) -> OpenApiRouter<State<C>> {
+    parts.into_iter().fold(OpenApiRouter::new(), OpenApiRouter::merge)
 }

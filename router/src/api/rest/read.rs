@@ -40,7 +40,7 @@ impl<C: Cluster, T: DeserializeOwned> FromRequest<State<C>> for Body<T> {
 
     async fn from_request(request: Request, state: &State<C>) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
-            return Err(Problem::wrong_media_type());
+            return Err(Problem::wrong_media_type("application/json"));
         }
         let bytes = Bytes::from_request(request, state).await.map_err(|why| {
             if why.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {

@@ -4,6 +4,8 @@ use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
 
 use super::problem::Problem;
 use super::read::{Body, NamePath};
@@ -14,6 +16,14 @@ use crate::cluster::Cluster;
 use crate::failure::Invalid;
 use crate::registries::{Error, Found};
 use crate::shown::registry::{RegistriesShown, RegistryShown, VersionsShown};
+
+/// The routes.
+pub fn routes<C: Cluster>() -> OpenApiRouter<State<C>> {
+    OpenApiRouter::new()
+        .route("/api/v1/dnc/registries", get(list).post(create))
+        .route("/api/v1/dnc/registries/{id}", get(show).patch(patch).put(put).delete(retire))
+        .route("/api/v1/dnc/registries/{id}/versions", get(versions))
+}
 
 /// `GET /api/v1/dnc/registries`
 pub async fn list<C: Cluster>(Shared(state): Shared<State<C>>) -> Response {

@@ -2,8 +2,10 @@
 
 use axum::Json;
 use axum::extract::State as Shared;
+use axum::routing::{get, post};
 use dnc_proto::v1;
 use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
 
 use super::problem::Problem;
 use super::read::{Body, Params, Tenant};
@@ -37,6 +39,15 @@ pub struct StatsParams {
 pub struct WarmBody {
     #[serde(default)]
     shards: Vec<u32>,
+}
+
+/// The routes.
+pub fn routes<C: Cluster>() -> OpenApiRouter<State<C>> {
+    OpenApiRouter::new()
+        .route("/api/v1/dnc/reports/compliance", get(compliance))
+        .route("/api/v1/dnc/stats", get(stats))
+        .route("/internal/dnc/bloom/stats", get(filters))
+        .route("/internal/dnc/cache/warm", post(warm))
 }
 
 /// `GET /api/v1/dnc/reports/compliance`

@@ -4,9 +4,11 @@ use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use dnc_core::rule::Rule;
 use dnc_proto::v1;
 use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
 
 use super::problem::Problem;
 use super::read::{Body, NamePath, Params, Tenant};
@@ -38,6 +40,13 @@ pub struct AddBody {
 pub struct ListParams {
     #[serde(default)]
     r#type: String,
+}
+
+/// The routes.
+pub fn routes<C: Cluster>() -> OpenApiRouter<State<C>> {
+    OpenApiRouter::new()
+        .route("/api/v1/dnc/suppression/rules", get(list).post(add))
+        .route("/api/v1/dnc/suppression/rules/{id}", get(show).delete(remove))
 }
 
 /// `GET /api/v1/dnc/suppression/rules`

@@ -6,8 +6,10 @@ use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use dnc_proto::v1;
 use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
 
 use super::problem::Problem;
 use super::read::{Body, NamePath};
@@ -81,6 +83,13 @@ struct RequiresBody {
 /// Whatever a body forgets to say must not loosen what is required.
 fn yes() -> bool {
     true
+}
+
+/// The routes.
+pub fn routes<C: Cluster>() -> OpenApiRouter<State<C>> {
+    OpenApiRouter::new()
+        .route("/api/v1/dnc/tenants", get(list).post(create))
+        .route("/api/v1/dnc/tenants/{name}", get(show).patch(patch))
 }
 
 /// `GET /api/v1/dnc/tenants`

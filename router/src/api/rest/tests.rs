@@ -64,7 +64,7 @@ async fn expect_problem(fake: &Fake, request: Request<Body>, status: StatusCode)
     assert!(response.headers().contains_key("x-request-id"));
     let problem = body(response).await;
     assert_eq!(problem["status"], status.as_u16());
-    for field in ["type", "title", "detail"] {
+    for field in ["type", "title", "detail", "code", "request_id"] {
         assert!(problem[field].as_str().is_some_and(|text| !text.is_empty()), "{problem}");
     }
     problem
@@ -377,4 +377,81 @@ async fn a_field_that_is_named_like_a_number_is_not_repeated() {
     let request = post("/api/v1/dnc/check", &json!({ long: 1, "phone_number": "2015550101" }));
     let problem = expect_problem(&fake, request, StatusCode::BAD_REQUEST).await;
     assert!(problem["detail"].as_str().expect("text").len() < 400, "{problem}");
+}
+
+#[tokio::test]
+async fn a_write_that_is_repeated_with_its_key_is_done_once() {
+    let fake = Fake::founded();
+    let asked = json!({"phone_number": "2015550100", "reason": "asked", "added_by": "agent"});
+    let keyed = |tenant: &str, key: &str| {
+        let mut request = post("/api/v1/dnc/internal", &asked);
+        request.headers_mut().insert("idempotency-key", key.parse().expect("a header"));
+        request.headers_mut().insert("x-dnc-tenant", tenant.parse().expect("a header"));
+        request
+    };
+    let first = expect(&fake, keyed("default", "k-1"), StatusCode::CREATED).await;
+    let again = expect(&fake, keyed("default", "k-1"), StatusCode::CREATED).await;
+    let other = expect(&fake, keyed("default", "k-2"), StatusCode::CREATED).await;
+    assert_eq!(first["suppression_id"], again["suppression_id"]);
+    assert_ne!(first["suppression_id"], other["suppression_id"]);
+    expect_problem(&fake, keyed("nobody", "k-1"), StatusCode::NOT_FOUND).await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_none_or_that_another_id_contradicts_is_refused() {
+    let fake = Fake::founded();
+    let asked = |id: &str| json!({"phone_number": "2015550100", "reason": "r", "added_by": "a", "request_id": id});
+    let long = "k".repeat(129);
+    let other_id = Uuid::now_v7().to_string();
+    for (key, id, pointer) in [
+        ("", "", "Idempotency-Key"),
+        ("a b", "", "Idempotency-Key"),
+        (long.as_str(), "", "Idempotency-Key"),
+        ("k", other_id.as_str(), "#/request_id"),
+    ] {
+        let mut request = post("/api/v1/dnc/internal", &asked(id));
+        request.headers_mut().insert("idempotency-key", key.parse().expect("a header"));
+        let problem = expect_problem(&fake, request, StatusCode::BAD_REQUEST).await;
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn methods_that_a_path_does_not_take_are_problems_and_head_is_as_get() {
+    let fake = Fake::founded();
+    for method in ["OPTIONS", "TRACE", "PATCH", "QUERY"] {
+        let request = Request::builder().method(method).uri("/api/v1/dnc/registries").body(Body::empty());
+        let request = request.expect("a request");
+        let response = send(&fake, request).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
+        assert_eq!(response.headers()["allow"], "GET,HEAD,POST", "{method}");
+        assert_eq!(body(response).await["code"], "wrong-method", "{method}");
+    }
+    let head = |path: &str| Request::head(path).body(Body::empty()).expect("a request");
+    let response = send(&fake, head("/api/v1/dnc/registries")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(send(&fake, head("/api/v1/dnc/nothing")).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_request_id_stands_in_the_problem() {
+    let fake = Fake::founded();
+    let mut request = get("/api/v1/dnc/nothing");
+    request.headers_mut().insert("x-request-id", "id-7".parse().expect("a header"));
+    let problem = expect_problem(&fake, request, StatusCode::NOT_FOUND).await;
+    assert_eq!(problem["request_id"], "id-7");
+    assert_eq!(problem["code"], "not-found");
+}
+
+#[tokio::test]
+async fn the_document_and_its_page_are_served_and_load_nothing_from_elsewhere() {
+    let fake = Fake::founded();
+    let document = expect(&fake, get("/api/v1/openapi.json"), StatusCode::OK).await;
+    assert_eq!(document["paths"]["/api/v1/dnc/check/{phone}"]["get"]["operationId"], "check_by_path");
+    let page = send(&fake, get("/api/v1/docs")).await;
+    assert_eq!(page.status(), StatusCode::OK);
+    let bytes = to_bytes(page.into_body(), 1 << 20).await.expect("a body");
+    let text = std::str::from_utf8(&bytes).expect("UTF-8");
+    assert!(text.contains("openapi.json"));
+    assert!(!text.contains("http://") && !text.contains("https://") && !text.contains("src="));
 }
