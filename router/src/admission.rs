@@ -183,7 +183,7 @@ mod tests {
 
     async fn call(admission: &Admission, path: &str) -> Response<tonic::body::Body> {
         let services = tower::service_fn(async |_: Request<()>| {
-            Ok::<_, Infallible>(Response::new(tonic::body::Body::empty()))
+            Ok::<_, Infallible>(Response::new(tonic::body::Body::new(axum::body::Body::from("answer"))))
         });
         let request = Request::builder().uri(path).body(()).expect("a request");
         AdmitLayer(admission.clone()).layer(services).oneshot(request).await.expect("infallible")

@@ -148,7 +148,7 @@ async fn nodes_that_refuse_at_once_are_asked_again_at_a_pace_and_the_deadline_is
 
 #[tokio::test]
 async fn a_replica_without_an_answer_is_passed_over_by_the_next_check() {
-    let cluster = Cluster::start().await;
+    let cluster = Cluster::hedging_after(LONG).await;
     cluster.nodes[0].script.lock().manner = Manner::HasNone(wire::NoAnswer::NotHere);
     // By turns each pair of the three is asked first: one of these checks meets the first node.
     for _ in 0..3 {
@@ -184,20 +184,21 @@ async fn a_node_that_is_behind_is_offered_the_catalog_by_one_check_at_a_time() {
         script.views = (0, 0);
         script.gossips = false;
     });
+    let started = Instant::now();
     let checks = (0..20).map(|_| check(&cluster.route, Duration::from_millis(200)));
     futures::future::join_all(checks).await;
-    // The offer is given up after 300 ms, so within the 200 ms of the checks there is one.
-    for node in &cluster.nodes {
-        let offers = node.script.lock().offers;
-        assert!((1..=2).contains(&offers), "{offers} offers");
-    }
+    // Each is given up after 300 ms, and none begins before.
+    let most = 1 + started.elapsed().as_millis() / 300;
+    let offers: Vec<usize> = cluster.nodes.iter().map(|node| node.script.lock().offers).collect();
+    assert!(offers.iter().any(|offers| *offers > 0), "{offers:?}");
+    assert!(offers.iter().all(|offers| *offers as u128 <= most), "{offers:?}");
 }
 
 #[tokio::test]
 async fn a_name_that_leads_elsewhere_is_resolved_anew() {
     let cluster = Cluster::start().await;
     let replacement = Node::start(2).await;
-    replacement.script.lock().views = (0, u64::MAX);
+    replacement.script.lock().views = (0, cluster.catalog.view_revision);
     cluster.nodes[1].script.lock().id = 4;
     cluster.nodes[2].script.lock().manner = Manner::Hangs;
     let verdict = check(&cluster.route, Duration::from_millis(200)).await;

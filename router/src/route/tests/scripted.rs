@@ -126,6 +126,11 @@ impl Node {
 impl Cluster {
     /// One shard on three nodes, under a federal list of today that covers everything and lists nothing.
     pub async fn start() -> Cluster {
+        Cluster::hedging_after(Duration::from_millis(15)).await
+    }
+
+    /// The same, with another delay before a further replica is asked.
+    pub async fn hedging_after(hedge: Duration) -> Cluster {
         let nodes = vec![Node::start(1).await, Node::start(2).await, Node::start(3).await];
         let addresses: Vec<&str> = nodes.iter().map(|node| node.address.as_str()).collect();
         let catalog = founded(&addresses);
@@ -134,7 +139,7 @@ impl Cluster {
         }
         let cache = CatalogCache::new();
         cache.offer(catalog.clone()).expect("one cluster");
-        let route = Route::new(MetaClient::new(Vec::new()), cache.clone(), Duration::from_millis(15));
+        let route = Route::new(MetaClient::new(Vec::new()), cache.clone(), hedge);
         Cluster { nodes, catalog, cache, route }
     }
 
