@@ -19,6 +19,7 @@ mod field;
 mod input;
 mod name;
 mod options;
+mod split;
 mod summary;
 mod tally;
 mod text;
