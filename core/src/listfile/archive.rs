@@ -9,8 +9,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use zip::ZipArchive;
 
 use super::input::{Budget, Tracked};
+use super::name::printable_name;
 use super::tally::Tally;
-use super::{ListFileError, Options, declared_by_name, name::printable, read_file};
+use super::{ListFileError, Options, declared_by_name, read_file};
 
 /// The record at the end of a zip: 22 bytes and a comment.
 const END_BYTES: usize = 22;
@@ -53,7 +54,7 @@ pub(super) fn read(
     let mut lists = 0;
     for at in 0..archive.len() {
         let entry = archive.by_index_raw(at).map_err(unpack)?;
-        let file = printable(entry.name());
+        let file = printable_name(entry.name());
         if entry.is_dir() && entry.size() == 0 {
             continue;
         }

@@ -1,10 +1,12 @@
 //! Columns under a header.
 
+use memchr::memchr;
+
 use super::field::Country;
 use super::input::Input;
 use super::split::{Splitter, without_end};
 use super::tally::Tally;
-use super::{LineError, ListFileError, Options};
+use super::{BadLine, LineError, ListFileError, Options};
 
 /// What stands between columns.
 const DELIMITERS: [u8; 4] = *b",;\t|";
@@ -52,6 +54,16 @@ pub(super) fn read(input: &mut Input<'_, '_>, options: &Options, tally: &mut Tal
                 continue;
             }
             let Some((splitter, column)) = &mut table else {
+                if memchr(b'\r', line).is_some() {
+                    // Lines that end in carriage returns alone: without its header, no line can be read.
+                    let why = LineError::CarriageReturn;
+                    return Err(ListFileError::FatalLine(BadLine {
+                        file: file.into(),
+                        line: tally.line(),
+                        offset: begin,
+                        why,
+                    }));
+                }
                 table = Some(open(line, options, file)?);
                 tally.next_lines(1);
                 continue;

@@ -72,6 +72,16 @@ pub enum LineError {
     /// Seven digits outside any area.
     #[error("a local number outside any area")]
     NoArea,
+    /// A change that is neither an addition nor a deletion. It puts the whole file in doubt: it may say what later lines
+    /// take for granted.
+    #[error("an unknown action: the whole file is refused")]
+    UnknownAction,
+    /// What should be a time cannot be read as one, or is none that a list can know of.
+    #[error("not a time")]
+    Time,
+    /// Days, times of day and times with a zone next to each other: their order would be a guess.
+    #[error("a time that tells more or less than those before it")]
+    TimeForm,
 }
 
 /// Why a list file is refused.
@@ -91,17 +101,26 @@ pub enum ListFileError {
     Sink(#[source] SinkError),
     /// None of the known forms.
     #[error(
-        "{file}: unknown format; looked for `NPA,7digits` lines, lines of digits, XML with <list>, <ac> and <ph> tags, \
+        "{file}: unknown format; looked for `NPA,7digits` lines, lines of digits, changes, XML with <list>, <ac> and <ph> tags, \
          and a CSV header with a column phone, phone_number, number, telephone or mobile"
     )]
     UnknownFormat {
         /// The file's name.
         file: String,
     },
-    /// A list of additions and deletions.
-    #[error("{file}: change lists are not loaded by this version; load the full list")]
+    /// A list of additions and deletions whose layout is not known.
+    #[error("{file}: a change list in a layout that is not known; lines of `number,time,A|D` are")]
     ChangeList {
         /// The file's name.
+        file: String,
+    },
+    /// A line for which no limit on bad lines makes up.
+    #[error("{0}")]
+    FatalLine(BadLine),
+    /// A full list and a change list in one archive.
+    #[error("{file}: full lists and change lists in one archive")]
+    MixedKinds {
+        /// The first file that differs.
         file: String,
     },
     /// Too many lines gave no number.
@@ -208,6 +227,15 @@ pub enum ListFileError {
     DefaultCountry,
 }
 
+// === impl LineError ===
+
+impl LineError {
+    /// Whether such a line refuses its file, however many bad lines are allowed.
+    pub const fn is_fatal(self) -> bool {
+        matches!(self, Self::UnknownAction)
+    }
+}
+
 // === impl ListFileError ===
 
 impl ListFileError {
@@ -222,7 +250,7 @@ fn list(bad_lines: &[BadLine]) -> String {
     for bad in bad_lines {
         let separator = if text.is_empty() { "" } else { "; " };
         // Writing to a string does not fail.
-        let _ = write!(text, "{separator}{} line {}: {}", bad.file, bad.line, bad.why);
+        let _ = write!(text, "{separator}{bad}");
     }
     text
 }

@@ -17,11 +17,13 @@ pub enum Format {
     Xml,
     /// Columns under a header, one of which names the phone number.
     Csv,
+    /// `10digits,time,A` or `NPA,7digits,time,D`: the national registry's change list.
+    Change,
 }
 
 /// A text that names no format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("unknown list format: expected ftc_flat, digits, xml or csv")]
+#[error("unknown list format: expected ftc_flat, digits, xml, csv or change")]
 pub struct UnknownFormatName;
 
 /// How a list file is read, and the limits on it.
@@ -49,7 +51,8 @@ pub struct Options {
     pub max_bad_lines: u64,
     /// How many bad lines are reported one by one.
     pub max_reported: usize,
-    /// Whether a file without numbers is a list (of nobody) rather than an error.
+    /// Whether a file without numbers is a list (of nobody) rather than an error. An empty file counts as a full list
+    /// unless `format` makes it a change list.
     pub allow_empty: bool,
 }
 
@@ -83,6 +86,7 @@ impl Format {
             Self::Digits => "digits",
             Self::Xml => "xml",
             Self::Csv => "csv",
+            Self::Change => "change",
         }
     }
 }
@@ -97,7 +101,7 @@ impl FromStr for Format {
     type Err = UnknownFormatName;
 
     fn from_str(text: &str) -> Result<Self, UnknownFormatName> {
-        [Self::FtcFlat, Self::Digits, Self::Xml, Self::Csv]
+        [Self::FtcFlat, Self::Digits, Self::Xml, Self::Csv, Self::Change]
             .into_iter()
             .find(|format| format.as_str() == text)
             .ok_or(UnknownFormatName)

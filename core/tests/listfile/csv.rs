@@ -38,6 +38,15 @@ fn a_column_of_another_name_is_not_guessed() {
 }
 
 #[test]
+fn a_table_of_changes_is_refused() {
+    for header in ["phone,timestamp,action", "Phone;Change_Type", "\"Phone Numbers\",\"Opstype\""] {
+        let content = format!("{header}\n2015550143,2026-11-10,A\n");
+        let error = reading("list.csv", content).unwrap_err();
+        assert!(matches!(error, ListFileError::ChangeList { .. }), "{error:?}");
+    }
+}
+
+#[test]
 fn other_columns_and_delimiters_do_not_matter() {
     assert_eq!(numbers("list.csv", "id;phone;name\n1;2015550100;\"a;b\"\n2;201-555-0101;\n"), [A, B]);
     assert_eq!(numbers("list.csv", b"name\tphone\n\xe9\t2015550100\n\"x\"\"y\"\t2015550101\n"), [A, B]);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use dnc_core::listfile::{Format, ListFileError};
+use dnc_core::listfile::Format;
 use jiff::civil::date;
 
 use super::{Reading, reading};
@@ -43,11 +43,4 @@ fn a_table_is_read() {
     assert_eq!(numbers, [12_015_550_100, 12_015_550_101, 12_015_550_117, 12_015_550_142]);
     assert_eq!(summary.format(), Some(Format::Csv));
     assert!(summary.declared.is_empty());
-}
-
-#[test]
-fn a_change_list_is_refused() {
-    let error = sample("UNCONFIRMED_ftc_change_201.txt").unwrap_err();
-    assert!(matches!(error, ListFileError::ChangeList { .. }));
-    assert!(error.to_string().contains("change lists are not loaded by this version"), "{error}");
 }
