@@ -9,10 +9,12 @@
 //!
 //! [`read`] below is the only way in. From there: `archive.rs` unpacks zips, `detect.rs` tells the format, `text.rs`,
 //! `change.rs`, `csv.rs` and `xml.rs` each read one, `field.rs` and `time.rs` turn digits into numbers and times,
-//! `tally.rs` counts and judges, `input.rs` holds the buffer and the limits.
+//! `tally.rs` counts and judges, `input.rs` holds the buffer and the limits. [`Changes`] puts the items of change lists
+//! in order.
 
 mod archive;
 mod change;
+mod changes;
 mod csv;
 mod detect;
 mod entry;
@@ -31,6 +33,7 @@ mod xml;
 use std::cell::Cell;
 use std::io::{self, Read, Seek, SeekFrom};
 
+pub use changes::{AmbiguousChange, BlockChange, Changes, Settled, TooManyChanges};
 pub use entry::{Action, Entry, ListChange, ListKind};
 pub use error::{LineError, ListFileError, SinkError};
 pub use name::{Declared, declared_by_name};

@@ -2,16 +2,20 @@
 
 use std::fs;
 
-use dnc_core::listfile::Format;
+use dnc_core::block::Block;
+use dnc_core::listfile::{BlockChange, Changes, Entry, Format, ListKind, Options, Times};
 use jiff::civil::date;
 
-use super::{Reading, reading};
+use super::{Reading, entries, reading};
 
 const FTC: &str = "2026-11-9_201_1B4E28BA-2FA1-4D3B-A3F5-EF19B5A7633B.txt";
 
+fn content(name: &str) -> Vec<u8> {
+    fs::read(format!("{}/../docs/samples/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
 fn sample(name: &str) -> Reading {
-    let path = format!("{}/../docs/samples/{name}", env!("CARGO_MANIFEST_DIR"));
-    reading(name, fs::read(path).unwrap())
+    reading(name, content(name))
 }
 
 #[test]
@@ -43,4 +47,31 @@ fn a_table_is_read() {
     assert_eq!(numbers, [12_015_550_100, 12_015_550_101, 12_015_550_117, 12_015_550_142]);
     assert_eq!(summary.format(), Some(Format::Csv));
     assert!(summary.declared.is_empty());
+}
+
+#[test]
+fn the_national_registrys_changes_are_read_and_settled() {
+    let name = "UNCONFIRMED_ftc_change_201.txt";
+    let (summary, entries) = entries(name, content(name), &Options::default()).unwrap();
+    assert_eq!((summary.format(), summary.kind), (Some(Format::Change), ListKind::Changes));
+    let times = Times { earliest: date(2026, 11, 10).at(8, 0, 0, 0), latest: date(2026, 11, 12).at(8, 0, 0, 0) };
+    assert_eq!((summary.times, summary.files[0].times), (Some(times), Some(times)));
+    assert_eq!(settled(&entries), (vec![12_015_550_117, 12_015_550_143], vec![12_015_550_101]));
+}
+
+/// The numbers that end up added, and those that end up deleted.
+fn settled(entries: &[Entry]) -> (Vec<u64>, Vec<u64>) {
+    let mut changes = Changes::with_max(100);
+    for entry in entries {
+        match entry {
+            Entry::Change(change) => changes.insert(*change).unwrap(),
+            Entry::Number(_) => panic!("a number in a change list"),
+        }
+    }
+    let settled = changes.settle().unwrap();
+    let numbers = |of: fn(&BlockChange) -> &Block| {
+        let lines = |change| of(change).iter().map(|line| change.block.number(line).unwrap().to_u64());
+        settled.blocks.iter().flat_map(|change| lines(change).collect::<Vec<_>>()).collect()
+    };
+    (numbers(|change| &change.adds), numbers(|change| &change.drops))
 }
