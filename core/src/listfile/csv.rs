@@ -65,6 +65,7 @@ pub(super) fn read(input: &mut Input<'_, '_>, options: &Options, tally: &mut Tal
                     }));
                 }
                 table = Some(open(line, options, file)?);
+                tally.header(line);
                 tally.next_lines(1);
                 continue;
             };

@@ -5,7 +5,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::BadLine;
+use super::{BadLine, BadMapping, Format};
 
 /// Whatever the receiver of the numbers failed with.
 pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
@@ -76,12 +76,24 @@ pub enum LineError {
     /// take for granted.
     #[error("an unknown action: the whole file is refused")]
     UnknownAction,
+    /// A line in front of the list, which the mapping skips, looks like the lines of the list.
+    #[error("a line that is skipped holds a number: the whole file is refused")]
+    SkippedNumber,
     /// What should be a time cannot be read as one, or is none that a list can know of.
     #[error("not a time")]
     Time,
     /// Days, times of day and times with a zone next to each other: their order would be a guess.
     #[error("a time that tells more or less than those before it")]
     TimeForm,
+    /// Bytes outside ASCII in front of a column that has its place in bytes.
+    #[error("not ASCII: columns of fixed width cannot be counted")]
+    NotAscii,
+    /// What should be a country's calling code is none.
+    #[error("not a country's calling code")]
+    Country,
+    /// The number begins with the code of another country than its line names.
+    #[error("a number of another country than the line names")]
+    OtherCountry,
 }
 
 /// Why a list file is refused.
@@ -109,7 +121,9 @@ pub enum ListFileError {
         file: String,
     },
     /// A list of additions and deletions whose layout is not known.
-    #[error("{file}: a change list in a layout that is not known; lines of `number,time,A|D` are")]
+    #[error(
+        "{file}: a change list in a layout that is not known; lines of `number,time,A|D` are, for others use a mapping"
+    )]
     ChangeList {
         /// The file's name.
         file: String,
@@ -121,6 +135,18 @@ pub enum ListFileError {
     #[error("{file}: full lists and change lists in one archive")]
     MixedKinds {
         /// The first file that differs.
+        file: String,
+    },
+    /// The mapping cannot be used.
+    #[error("the mapping cannot be used")]
+    Mapping(#[from] BadMapping),
+    /// The mapped format without a mapping, or a mapping together with another format.
+    #[error("format {0}: a mapping goes with the format mapped, and with no other")]
+    MappingAndFormat(Format),
+    /// The mapping has no column for times, and nothing else says when the changes happened.
+    #[error("{file}: its changes have no times, and neither its name nor the caller says of when the list is")]
+    ChangeTime {
+        /// The file's name.
         file: String,
     },
     /// Too many lines gave no number.
@@ -232,7 +258,7 @@ pub enum ListFileError {
 impl LineError {
     /// Whether such a line refuses its file, however many bad lines are allowed.
     pub const fn is_fatal(self) -> bool {
-        matches!(self, Self::UnknownAction)
+        matches!(self, Self::UnknownAction | Self::SkippedNumber)
     }
 }
 

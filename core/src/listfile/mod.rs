@@ -7,10 +7,10 @@
 //! It never opens files, never keeps more than a buffer of them in memory, and never infers which areas a list covers
 //! from the numbers in it: coverage is what a file's name and tags declare ([`Declared`]).
 //!
-//! [`read`] below is the only way in. From there: `archive.rs` unpacks zips, `detect.rs` tells the format, `text.rs`,
-//! `change.rs`, `csv.rs` and `xml.rs` each read one, `field.rs` and `time.rs` turn digits into numbers and times,
-//! `tally.rs` counts and judges, `input.rs` holds the buffer and the limits. [`Changes`] puts the items of change lists
-//! in order.
+//! [`read`] below is the only way in. From there: `archive.rs` unpacks zips,
+//! `detect.rs` tells the format, `text.rs`, `change.rs`, `csv.rs`, `xml.rs` and `mapped.rs` each read one, `field.rs`
+//! and `time.rs` turn digits into numbers and times, `tally.rs` counts and judges, `input.rs` holds the buffer and the
+//! limits. [`Changes`] puts the items of change lists in order.
 
 mod archive;
 mod change;
@@ -21,8 +21,11 @@ mod entry;
 mod error;
 mod field;
 mod input;
+mod mapped;
+mod mapping;
 mod name;
 mod options;
+mod pattern;
 mod split;
 mod summary;
 mod tally;
@@ -36,6 +39,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 pub use changes::{AmbiguousChange, BlockChange, Changes, Settled, TooManyChanges};
 pub use entry::{Action, Entry, ListChange, ListKind};
 pub use error::{LineError, ListFileError, SinkError};
+pub use mapping::{
+    ActionColumn, BadMapping, Columns, Layout, Mapping, NumberColumns, Position, TimeColumn, TimeFormat,
+};
 pub use name::{Declared, declared_by_name};
 pub use options::{Format, Options, UnknownFormatName};
 pub use summary::{BadLine, FileSummary, Summary, Times};
@@ -104,6 +110,11 @@ fn read_file(
         return Err(ListFileError::NestedArchive { file: name.into() });
     }
     let declared = declared_by_name(name).within(outer, name)?;
+    if let Some(mapping) = options.mapping()? {
+        tally.begin(name, declared, Format::Mapped, mapping.kind())?;
+        mapped::read(&mut input, options, mapping, tally)?;
+        return tally.end();
+    }
     let format = match options.format {
         Some(format) => format,
         None => detect::format_of(name, input.window(), input.is_at_end(), input.limit(), options)?,
@@ -115,6 +126,7 @@ fn read_file(
         Format::Csv => csv::read(&mut input, options, tally)?,
         Format::Xml => xml::read(&mut input, options, tally)?,
         Format::Change => change::read(&mut input, options, tally)?,
+        Format::Mapped => return Err(ListFileError::MappingAndFormat(format)),
     }
     tally.end()
 }

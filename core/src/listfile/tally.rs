@@ -1,6 +1,7 @@
 //! Counts what a reading yields, and judges it: the scope of each number, the limit on bad lines.
 
 use super::error::SinkError;
+use super::name::printable;
 use super::summary::Times;
 use super::time::TimeForm;
 use super::{
@@ -8,6 +9,9 @@ use super::{
 };
 use crate::area::Area;
 use crate::number::PhoneNumber;
+
+/// Headers longer than this are cut in previews.
+const MAX_HEADER_CHARS: usize = 1_000;
 
 /// Where entries go. A number travels alone, not as one kind of [`Entry`]: of a quarter of a billion, each is passed on
 /// in a register.
@@ -46,6 +50,8 @@ pub(super) struct Tally<'a> {
     numbers: u64,
     /// The times of its changes.
     times: Option<Times>,
+    /// Its header as it stands there.
+    header: Option<String>,
     scope: Scope,
     /// More bad lines than allowed: the reading only goes on to report some more of them.
     failed: bool,
@@ -77,6 +83,7 @@ impl<'a> Tally<'a> {
             line: 1,
             numbers: 0,
             times: None,
+            header: None,
             scope: Scope::All,
             failed: false,
             files: Vec::new(),
@@ -99,7 +106,7 @@ impl<'a> Tally<'a> {
         }
         self.line = 1;
         self.numbers = 0;
-        self.times = None;
+        (self.times, self.header) = (None, None);
         self.scope = match (declared.areas.len(), declared.areas.first()) {
             (_, None) => Scope::All,
             (1, Some(&area)) => Scope::One(area),
@@ -116,6 +123,16 @@ impl<'a> Tally<'a> {
             bad_count: 0,
         });
         Ok(())
+    }
+
+    /// The current file has this header.
+    pub fn header(&mut self, line: &[u8]) {
+        self.header = Some(printable(&String::from_utf8_lossy(line), MAX_HEADER_CHARS));
+    }
+
+    /// The current file as far as it is known, and its header.
+    pub fn current(&self) -> Option<(&FileSummary, Option<&str>)> {
+        self.files.last().map(|file| (file, self.header.as_deref()))
     }
 
     /// The file that began has ended.

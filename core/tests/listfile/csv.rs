@@ -38,11 +38,12 @@ fn a_column_of_another_name_is_not_guessed() {
 }
 
 #[test]
-fn a_table_of_changes_is_refused() {
+fn a_table_of_changes_needs_a_mapping() {
     for header in ["phone,timestamp,action", "Phone;Change_Type", "\"Phone Numbers\",\"Opstype\""] {
         let content = format!("{header}\n2015550143,2026-11-10,A\n");
         let error = reading("list.csv", content).unwrap_err();
         assert!(matches!(error, ListFileError::ChangeList { .. }), "{error:?}");
+        assert!(error.to_string().contains("use a mapping"), "{error}");
     }
 }
 

@@ -7,6 +7,9 @@ mod change;
 mod csv;
 mod flat;
 mod hostile;
+mod international;
+mod mapped;
+mod mapping;
 mod samples;
 mod xml;
 
