@@ -7,7 +7,7 @@
 //! It never opens files, never keeps more than a buffer of them in memory, and never infers which areas a list covers
 //! from the numbers in it: coverage is what a file's name and tags declare ([`Declared`]).
 //!
-//! [`read`] below is the only way in. From there: `archive.rs` unpacks zips,
+//! [`read`] below is the way in, and [`preview()`] the way to look first. From there: `archive.rs` unpacks zips,
 //! `detect.rs` tells the format, `text.rs`, `change.rs`, `csv.rs`, `xml.rs` and `mapped.rs` each read one, `field.rs`
 //! and `time.rs` turn digits into numbers and times, `tally.rs` counts and judges, `input.rs` holds the buffer and the
 //! limits. [`Changes`] puts the items of change lists in order.
@@ -26,6 +26,7 @@ mod mapping;
 mod name;
 mod options;
 mod pattern;
+mod preview;
 mod split;
 mod summary;
 mod tally;
@@ -44,6 +45,7 @@ pub use mapping::{
 };
 pub use name::{Declared, declared_by_name};
 pub use options::{Format, Options, UnknownFormatName};
+pub use preview::{FilePreview, Preview, preview};
 pub use summary::{BadLine, FileSummary, Summary, Times};
 
 use input::{Budget, Input, ReadSeek, Tracked};
@@ -86,7 +88,10 @@ fn read_any(
     let mut source = Tracked::new(input, &position);
     if archive::is_zip(&magic) {
         let mut budget = Budget::for_archive(options, length, &position, progress);
-        archive::read(name, length, &mut source, options, &mut budget, &mut tally)?;
+        let skipped = archive::each(name, length, &mut source, options, &mut |file, outer, source| {
+            read_file(file, outer, source, options, &mut budget, &mut tally)
+        })?;
+        tally.skip(skipped);
     } else {
         let mut budget = Budget::for_plain(options, &position, progress);
         read_file(name, &Declared::default(), &mut source, options, &mut budget, &mut tally)?;

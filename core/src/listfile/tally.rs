@@ -135,6 +135,11 @@ impl<'a> Tally<'a> {
         self.files.last().map(|file| (file, self.header.as_deref()))
     }
 
+    /// All bad lines that are reported so far.
+    pub fn bad_lines(&self) -> &[BadLine] {
+        &self.bad_lines
+    }
+
     /// The file that began has ended.
     pub fn end(&mut self) -> Result<(), ListFileError> {
         let (line, numbers, times) = (self.line, self.numbers, self.times);
@@ -150,9 +155,9 @@ impl<'a> Tally<'a> {
         Ok(())
     }
 
-    /// A file of the archive was left out for its name.
-    pub fn skip(&mut self, name: String) {
-        self.skipped.push(name);
+    /// Files of the archive were left out for their names.
+    pub fn skip(&mut self, names: Vec<String>) {
+        self.skipped.extend(names);
     }
 
     /// The line being read.

@@ -11,7 +11,7 @@ use super::{Reading, bad_lines, entries, reading, reading_with};
 
 const A: u64 = 12_015_550_100;
 
-fn zip_of<N: AsRef<str>, C: AsRef<[u8]>>(files: &[(N, C)]) -> Vec<u8> {
+pub fn zip_of<N: AsRef<str>, C: AsRef<[u8]>>(files: &[(N, C)]) -> Vec<u8> {
     zip_with(files, CompressionMethod::Deflated)
 }
 

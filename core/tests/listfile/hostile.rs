@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
-use dnc_core::listfile::{Entry, Format, ListFileError, Options, read};
+use dnc_core::listfile::{Entry, Format, ListFileError, Options, preview, read};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -148,7 +148,14 @@ proptest! {
     fn no_bytes_make_the_reading_panic(content in pieces(), bad in 0_u64..10, which in 0_usize..6) {
         let formats = [Format::FtcFlat, Format::Digits, Format::Csv, Format::Xml, Format::Change];
         let options = Options { format: formats.get(which).copied(), max_bad_lines: bad, ..Options::default() };
-        let _ = entries("list.txt", &content, &options);
+        let reading = entries("list.txt", &content, &options);
+        let shown = preview("list.txt", Cursor::new(&content), &options, 3);
+        if let Ok((summary, entries)) = reading {
+            // What a load accepts, a look before it shows.
+            let shown = shown.unwrap();
+            prop_assert_eq!(&shown.files[0].entries[..], &entries[..entries.len().min(3)]);
+            prop_assert_eq!(shown.files[0].format, summary.files[0].format);
+        }
     }
 
     #[test]

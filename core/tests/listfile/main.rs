@@ -10,6 +10,7 @@ mod hostile;
 mod international;
 mod mapped;
 mod mapping;
+mod preview;
 mod samples;
 mod xml;
 
