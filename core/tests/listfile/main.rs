@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's panic is its failure")]
 
 mod archive;
+mod bad_input;
 mod change;
 mod csv;
 mod flat;
