@@ -66,6 +66,11 @@ pub(super) struct Lines<'a> {
     pub limit: LineLimit<'a>,
 }
 
+/// The size of the buffer: room for the longest line that is allowed, and for reading on behind it.
+pub(super) fn buffer_bytes(options: &Options) -> usize {
+    BUFFER_BYTES.max(options.max_line_bytes.min(MAX_LINE_BYTES) * 2)
+}
+
 // === impl Tracked ===
 
 impl<'a> Tracked<'a> {
@@ -127,14 +132,12 @@ impl<'a> Budget<'a> {
 
 impl<'a, 'b> Input<'a, 'b> {
     pub fn new(name: &'a str, source: &'a mut dyn Read, options: &Options, budget: &'a mut Budget<'b>) -> Self {
-        // Room for the longest line that is allowed, and for reading on behind it.
         let max = options.max_line_bytes.min(MAX_LINE_BYTES);
-        let size = BUFFER_BYTES.max(max * 2);
         Self {
             name,
             source,
             budget,
-            buffer: vec![0; size].into_boxed_slice(),
+            buffer: vec![0; buffer_bytes(options)].into_boxed_slice(),
             start: 0,
             end: 0,
             offset: 0,
