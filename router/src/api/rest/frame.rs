@@ -36,9 +36,3 @@ pub async fn frame<C: Cluster>(Shared(state): Shared<State<C>>, mut request: Req
     }
     response
 }
-
-/// Limits the time of a request. For all but those that send or receive for long: they limit
-/// themselves, by the time that they wait for the next piece.
-pub async fn timely(request: Request, next: Next) -> Response {
-    tokio::time::timeout(LIMIT, next.run(request)).await.unwrap_or_else(|_| Problem::too_slow().into_response())
-}
