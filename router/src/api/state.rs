@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::checks::Checks;
 use crate::cluster::Cluster;
+use crate::exempt::Exemptions;
 use crate::import::Imports;
 use crate::options::Options;
 use crate::registries::Registries;
@@ -20,6 +21,8 @@ pub struct State<C> {
     pub checks: Checks<C>,
     /// Opt-outs.
     pub suppressions: Suppressions<C>,
+    /// Exemptions.
+    pub exemptions: Exemptions<C>,
     /// Registries.
     pub registries: Registries<C>,
     /// Imports.
@@ -38,6 +41,7 @@ impl<C: Cluster> State<C> {
         Self {
             checks: Checks::new(cluster.clone(), options.deadline()),
             suppressions: Suppressions::new(cluster.clone(), options.write_deadline()),
+            exemptions: Exemptions::new(cluster.clone(), options.write_deadline()),
             registries: Registries::new(cluster.clone()),
             imports: Imports::new(cluster.clone(), Arc::clone(&options), stop.clone()),
             cluster,

@@ -6,17 +6,23 @@
 //! If there was an answer by then, even UNKNOWN, it is the answer; else the last error is returned.
 //! An answer that is UNKNOWN for another cause, LISTED or CLEAR is final.
 //!
+//! A client speaks for one tenant, the default one unless [`Client::for_tenant`] says another.
+//!
 //! Opt-outs carry one request id over all attempts, so that a repeated one is recognised; each
 //! attempt has 6 s, and all together 10 s. Once an attempt may have been done and its answer did not
 //! come, the outcome is unknown unless a later one is answered, and the error says so with the
 //! request id. A later refusal does not change that: it speaks for its own attempt. An attempt whose
-//! connection did not open was not done. Registries are made and listed with 6 s and 10 s too. A
+//! connection did not open was not done. A removal first looks which entries there are and names them,
+//! so that no attempt takes away one that came in between. Registries are made and listed with 6 s and 10 s too. A
 //! stream and an import go to the first router that takes them and are not repeated.
 //!
-//! Start at [`Client`]. `attempts` is the policy, `import` sends files.
+//! Start at [`Client`]. `attempts` is the policy, `import` sends list files, `suppress` and `exempt` are
+//! opt-outs and exemptions.
 
 mod attempts;
+mod exempt;
 mod import;
+mod suppress;
 #[cfg(test)]
 mod tests;
 
@@ -26,13 +32,14 @@ use std::time::Duration;
 use dnc_proto::v1;
 use dnc_proto::v1::check_service_client::CheckServiceClient;
 use dnc_proto::v1::registry_service_client::RegistryServiceClient;
-use dnc_proto::v1::suppression_service_client::SuppressionServiceClient;
 use futures::Stream;
+use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use self::attempts::{Attempts, Failed, Policy, Tried};
+use crate::api::caller::TENANT;
 
 /// Largest answer that is taken, bytes: a bulk of the most numbers with much evidence.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
@@ -55,6 +62,8 @@ const WRITES: Policy =
 #[derive(Clone)]
 pub struct Client {
     routers: Attempts,
+    /// For whom it speaks; the default tenant if none is named.
+    tenant: Option<MetadataValue<Ascii>>,
 }
 
 /// Why there is no answer.
@@ -69,6 +78,9 @@ pub enum Error {
     /// A router refused the request, or none answered it in time.
     #[error("{}", describe(.0))]
     Status(Box<Status>),
+    /// Not the name of a tenant.
+    #[error("this is not the name of a tenant")]
+    BadTenant,
     /// It is not known whether a write was done.
     #[error("not confirmed: it may have been done; repeating it with request_id {request_id} is safe: {}", describe(.status))]
     Unknown {
@@ -128,7 +140,13 @@ impl Client {
         if channels.is_empty() {
             return Err(Error::NoRouter);
         }
-        Ok(Self { routers: Attempts::new(Arc::from(channels)) })
+        Ok(Self { routers: Attempts::new(Arc::from(channels)), tenant: None })
+    }
+
+    /// The same client, for this tenant.
+    pub fn for_tenant(self, name: &str) -> Result<Self, Error> {
+        let name = MetadataValue::try_from(name).map_err(|_| Error::BadTenant)?;
+        Ok(Self { tenant: Some(name), ..self })
     }
 
     /// May this number be called?
@@ -154,28 +172,8 @@ impl Client {
         requests: impl Stream<Item = v1::CheckRequest> + Send + 'static,
     ) -> Result<Streaming<v1::CheckResponse>, Error> {
         let channel = self.routers.first_alive(CONNECT).await?;
-        let response = checks(channel).check_stream(requests).await?;
+        let response = checks(channel).check_stream(self.request(requests)).await?;
         Ok(response.into_inner())
-    }
-
-    /// Lists a number in a live registry. Makes the request id if there is none.
-    pub async fn add_suppression(
-        &self,
-        mut request: v1::AddSuppressionRequest,
-    ) -> Result<v1::AddSuppressionResponse, Error> {
-        let request_id = name(&mut request.request_id);
-        let send = async |channel, request| suppressions(channel).add_suppression(request).await;
-        self.call(WRITES, request, send).await.map_err(|failed| unconfirmed(failed, request_id))
-    }
-
-    /// Removes a number from a live registry. Makes the request id if there is none.
-    pub async fn remove_suppression(
-        &self,
-        mut request: v1::RemoveSuppressionRequest,
-    ) -> Result<v1::RemoveSuppressionResponse, Error> {
-        let request_id = name(&mut request.request_id);
-        let send = async |channel, request| suppressions(channel).remove_suppression(request).await;
-        self.call(WRITES, request, send).await.map_err(|failed| unconfirmed(failed, request_id))
     }
 
     /// Makes a registry, or finds the same one.
@@ -188,6 +186,15 @@ impl Client {
     pub async fn list_registries(&self) -> Result<v1::ListRegistriesResponse, Error> {
         let send = async |channel, request| registries(channel).list_registries(request).await;
         Ok(self.call(WRITES, v1::ListRegistriesRequest {}, send).await?)
+    }
+
+    /// A request of the client's tenant.
+    fn request<M>(&self, message: M) -> Request<M> {
+        let mut request = Request::new(message);
+        if let Some(tenant) = &self.tenant {
+            request.metadata_mut().insert(TENANT, tenant.clone());
+        }
+        request
     }
 
     /// Makes a call to which any answer is final.
@@ -215,7 +222,7 @@ impl Client {
         F: Future<Output = Result<Response<R>, Status>>,
     {
         let attempt = |channel, limit| {
-            let mut request = Request::new(message.clone());
+            let mut request = self.request(message.clone());
             request.set_timeout(limit);
             let sent = send(channel, request);
             async move {
@@ -251,10 +258,6 @@ fn connect(address: &str) -> Result<Channel, Error> {
 
 fn checks(channel: Channel) -> CheckServiceClient<Channel> {
     CheckServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES)
-}
-
-fn suppressions(channel: Channel) -> SuppressionServiceClient<Channel> {
-    SuppressionServiceClient::new(channel)
 }
 
 fn registries(channel: Channel) -> RegistryServiceClient<Channel> {

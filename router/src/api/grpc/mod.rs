@@ -5,6 +5,7 @@
 //! [`routes`].
 
 mod check;
+mod exemption;
 mod registry;
 mod stream;
 mod suppression;
@@ -12,6 +13,7 @@ mod suppression;
 use dnc_core::ids::TenantId;
 use dnc_proto::v1;
 use dnc_proto::v1::check_service_server::CheckServiceServer;
+use dnc_proto::v1::exemption_service_server::ExemptionServiceServer;
 use dnc_proto::v1::registry_service_server::RegistryServiceServer;
 use dnc_proto::v1::suppression_service_server::SuppressionServiceServer;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
@@ -33,7 +35,13 @@ const MAX_REQUEST_BYTES: usize = 16 << 20;
 const MAX_STATUS_CHARS: usize = 4_000;
 
 /// The services that health reports on; the empty name is the whole process.
-const SERVICES: [&str; 4] = ["", "dnc.v1.CheckService", "dnc.v1.RegistryService", "dnc.v1.SuppressionService"];
+const SERVICES: [&str; 5] = [
+    "",
+    "dnc.v1.CheckService",
+    "dnc.v1.RegistryService",
+    "dnc.v1.SuppressionService",
+    "dnc.v1.ExemptionService",
+];
 
 /// All gRPC services, and the handle by which health is told.
 pub fn routes<C: Cluster>(state: &State<C>) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
@@ -50,7 +58,11 @@ pub fn routes<C: Cluster>(state: &State<C>) -> Result<(Routes, HealthReporter), 
         .add_service(
             RegistryServiceServer::new(registry::Service(state.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
         )
-        .add_service(SuppressionServiceServer::new(suppression::Service(state.clone())))
+        .add_service(
+            SuppressionServiceServer::new(suppression::Service(state.clone()))
+                .max_decoding_message_size(MAX_REQUEST_BYTES),
+        )
+        .add_service(ExemptionServiceServer::new(exemption::Service(state.clone())))
         .add_service(health)
         .add_service(reflection);
     Ok((routes.routes(), reporter))

@@ -6,12 +6,15 @@
 //! body: they hold phone numbers. Start at [`router`].
 
 mod check;
+mod exemptions;
 mod frame;
 mod problem;
 mod process;
 mod read;
 mod registries;
 mod suppression;
+mod suppression_bulk;
+mod suppression_lists;
 #[cfg(test)]
 mod tests;
 
@@ -36,7 +39,21 @@ pub fn router<C: Cluster>(state: State<C>, metrics: Metrics) -> Router {
         .route("/api/v1/dnc/check/{phone}", get(check::one_by_path))
         .route("/api/v1/dnc/check", post(check::one))
         .route("/api/v1/dnc/check/bulk", post(check::bulk))
-        .route("/api/v1/dnc/suppression", post(suppression::add))
+        .route("/api/v1/dnc/suppression", post(suppression::add).get(suppression_lists::search))
+        .route("/api/v1/dnc/suppression/{phone}", delete(suppression::remove))
+        .route("/api/v1/dnc/suppression/{phone}/verify", post(suppression::verify))
+        .route(
+            "/api/v1/dnc/suppression/bulk",
+            post(suppression_bulk::add).layer(DefaultBodyLimit::max(read::MAX_LARGE_BODY)),
+        )
+        .route(
+            "/api/v1/dnc/suppression/bulk-remove",
+            post(suppression_bulk::remove).layer(DefaultBodyLimit::max(read::MAX_LARGE_BODY)),
+        )
+        .route("/api/v1/dnc/suppression/export", get(suppression_lists::export))
+        .route(frame::SUPPRESSION_IMPORT, post(suppression_lists::import))
+        .route("/api/v1/dnc/exemptions", post(exemptions::grant))
+        .route("/api/v1/dnc/exemptions/{phone}", delete(exemptions::revoke).get(exemptions::list))
         .route("/api/v1/dnc/internal", post(suppression::add))
         .route("/api/v1/dnc/internal/{phone}", delete(suppression::remove))
         .route("/api/v1/dnc/registries", get(registries::list).post(registries::create))

@@ -75,6 +75,13 @@ impl Problem {
         Self::field(format!("#/{}", why.field), why)
     }
 
+    /// The same, with what is wrong where.
+    pub fn with_faults<'a>(mut self, faults: impl IntoIterator<Item = (String, &'a Invalid)>) -> Self {
+        let fault = |(pointer, why): (String, &Invalid)| Fault { pointer, detail: why.detail.clone() };
+        self.errors.extend(faults.into_iter().map(fault));
+        self
+    }
+
     /// A text that should have been a number.
     pub fn not_a_number(pointer: &str, message: &str) -> Self {
         let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid-number", "Not a phone number", message);
@@ -90,12 +97,13 @@ impl Problem {
 
     /// The body is not said to be JSON.
     pub fn wrong_media_type() -> Self {
-        Self::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "wrong-media-type",
-            "Wrong media type",
-            "the body must be application/json",
-        )
+        Self::other_media_type("the body must be application/json")
+    }
+
+    /// The body is not said to be what this path takes.
+    pub fn other_media_type(detail: &str) -> Self {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Self::new(status, "wrong-media-type", "Wrong media type", detail)
     }
 
     /// The body is larger than allowed.
