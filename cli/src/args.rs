@@ -30,8 +30,14 @@ pub enum Command {
     Import(crate::commands::import::Import),
     /// List and create registries.
     Registry(crate::commands::registry::RegistryArgs),
-    /// Add and remove suppressions: numbers that must not be called, entry by entry.
+    /// Suppressions: numbers that must not be called, entry by entry.
+    ///
+    /// Exit code 0: done. 1: done in part; what was not is named. 2: not done.
     Suppress(crate::commands::suppress::SuppressArgs),
+    /// Exemptions: why a number may be called although a federal or state registry lists it.
+    ///
+    /// Exit code 0: done. 2: not done.
+    Exempt(crate::commands::exempt::ExemptArgs),
     /// Put load on routers and measure, or generate lists to load before.
     Bench(crate::bench::BenchArgs),
 }
@@ -48,6 +54,9 @@ pub struct Caller {
         value_delimiter = ','
     )]
     pub router: Vec<String>,
+    /// For which tenant; the default one if it is left out.
+    #[arg(long, value_name = "NAME", env = "DNC_TENANT", default_value = "", hide_default_value = true)]
+    pub tenant: String,
     /// How to print the answer. With `json`, one object a line.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

@@ -194,7 +194,11 @@ impl<C: Cluster> Exemptions<C> {
     }
 
     /// All exemptions of a number, ended ones included, in the order in which they were granted.
-    pub async fn list(&self, tenant: TenantId, phone_number: &str) -> Result<(PhoneNumber, Vec<ExemptionShown>), Error> {
+    pub async fn list(
+        &self,
+        tenant: TenantId,
+        phone_number: &str,
+    ) -> Result<(PhoneNumber, Vec<ExemptionShown>), Error> {
         let deadline = Instant::now() + self.limit;
         let number = number(phone_number)?;
         let shard = self.shard(number)?;

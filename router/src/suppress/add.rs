@@ -37,8 +37,7 @@ impl<C: Cluster> Suppressions<C> {
         let (number, suppression) = addition.read(request, tenant, now_ms())?;
         let target = self.target(tenant, number, &registry, request).await?;
         open(&self.cluster.known(), tenant, named(&registry))?;
-        let command =
-            ShardCommand::Suppress(command::Addition { number, registry: target.registry, suppression });
+        let command = ShardCommand::Suppress(command::Addition { number, registry: target.registry, suppression });
         let id = match self.write(&target, &command).await? {
             ShardReply::Suppressed { id } => id,
             _ => return Err(Error::Unexpected),

@@ -144,12 +144,17 @@ async fn numbers_are_removed_each_on_its_own_and_newer_entries_stay() {
         reason: "by mistake".into(),
         ..BulkRemoval::default()
     };
-    assert!(matches!(rooms.remove_bulk(TENANT, removal.clone()).await, Err(Error::Malformed(faults)) if faults.len() == 1));
+    assert!(
+        matches!(rooms.remove_bulk(TENANT, removal.clone()).await, Err(Error::Malformed(faults)) if faults.len() == 1)
+    );
     let removal = BulkRemoval { partial: true, ..removal };
     // Its id is older than the entries.
     let late = BulkRemoval { request_id: ID.into(), ..removal.clone() };
     let done = rooms.remove_bulk(TENANT, late).await.expect("done");
-    assert_eq!(done.items.iter().map(|item| (item.removed, item.kept)).collect::<Vec<_>>(), [(0, 2), (0, 0), (0, 0), (0, 1)]);
+    assert_eq!(
+        done.items.iter().map(|item| (item.removed, item.kept)).collect::<Vec<_>>(),
+        [(0, 2), (0, 0), (0, 0), (0, 1)]
+    );
     let done = rooms.remove_bulk(TENANT, removal).await.expect("done");
     assert_eq!(done.items.iter().map(|item| item.removed).collect::<Vec<_>>(), [2, 0, 0, 1]);
     assert!(matches!(done.items[2].outcome, Outcome::Refused(_)));
@@ -162,6 +167,8 @@ async fn too_many_and_none_are_refused() {
     let fake = Fake::founded();
     for count in [0, MAX_BULK + 1] {
         let items = vec![item("2015550100"); count];
-        assert!(matches!(rooms(&fake).add_bulk(TENANT, bulk(items)).await, Err(Error::Invalid(why)) if why.field == "items"));
+        assert!(
+            matches!(rooms(&fake).add_bulk(TENANT, bulk(items)).await, Err(Error::Invalid(why)) if why.field == "items")
+        );
     }
 }

@@ -49,12 +49,7 @@ pub struct Addition {
 
 impl Addition {
     /// What it says, as an entry of this tenant.
-    pub fn read(
-        self,
-        id: RequestId,
-        tenant: TenantId,
-        now_ms: u64,
-    ) -> Result<(PhoneNumber, Suppression), Invalid> {
+    pub fn read(self, id: RequestId, tenant: TenantId, now_ms: u64) -> Result<(PhoneNumber, Suppression), Invalid> {
         let number = number(&self.phone_number)?;
         let entry = Suppression {
             scope: scope(&self.scope)?,
@@ -124,7 +119,9 @@ pub fn origin(text: &str) -> Result<Origin, Invalid> {
 
 /// For which calls it holds.
 pub fn scope(text: &str) -> Result<Scope, Invalid> {
-    let bad = || Invalid::new("scope", format!("must be tenant, brand NAME or campaign NAME, of at most {MAX_ID_BYTES} bytes"));
+    let bad = || {
+        Invalid::new("scope", format!("must be tenant, brand NAME or campaign NAME, of at most {MAX_ID_BYTES} bytes"))
+    };
     let (kind, name) = match text {
         "" | "tenant" => return Ok(Scope::Tenant),
         other => other.split_once(' ').ok_or_else(bad)?,

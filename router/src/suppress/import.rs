@@ -101,7 +101,12 @@ impl<C: Cluster> Suppressions<C> {
         let done = run.all(pieces).await;
         match &done {
             Ok(done) => {
-                tracing::info!(entries = done.entries, added = done.added, refused = done.refused, "suppressions imported");
+                tracing::info!(
+                    entries = done.entries,
+                    added = done.added,
+                    refused = done.refused,
+                    "suppressions imported"
+                );
                 telemetry::suppression("import", "done");
             }
             Err(_) => telemetry::suppression("import", "failed"),

@@ -156,7 +156,12 @@ async fn exported(rooms: &Suppressions<Fake>, format: Format) -> Vec<u8> {
     pieces.concat()
 }
 
-async fn imported(rooms: &Suppressions<Fake>, format: Format, text: &[u8], piece: usize) -> Result<import::Imported, Error> {
+async fn imported(
+    rooms: &Suppressions<Fake>,
+    format: Format,
+    text: &[u8],
+    piece: usize,
+) -> Result<import::Imported, Error> {
     let pieces: Vec<_> = text.chunks(piece).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
     rooms.import(TENANT, format, "", futures::stream::iter(pieces)).await
 }
@@ -194,7 +199,9 @@ async fn an_export_that_breaks_off_ends_in_an_error() {
     let fake = Fake::founded();
     // More than one page of one shard.
     let rooms = rooms(&fake);
-    let items = |from: usize| (from..from + 5_000).map(|at| Addition { phone_number: format!("201555{at:04}"), ..Addition::default() });
+    let items = |from: usize| {
+        (from..from + 5_000).map(|at| Addition { phone_number: format!("201555{at:04}"), ..Addition::default() })
+    };
     for from in [0, 5_000] {
         let items = items(from).collect();
         rooms.add_bulk(TENANT, Bulk { items, ..Bulk::default() }).await.expect("done");

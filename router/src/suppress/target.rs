@@ -59,9 +59,8 @@ pub fn shard(known: &Known, number: PhoneNumber) -> ShardId {
 impl<C: Cluster> Suppressions<C> {
     /// A catalog with these registries, if there is one: another router may have made them a moment ago.
     pub(super) async fn catalog(&self, names: &[&str]) -> Result<Arc<Known>, Error> {
-        let all_there = |c: &dnc_core::catalog::Catalog| {
-            can_answer(c) && names.iter().all(|name| c.registry_named(name).is_some())
-        };
+        let all_there =
+            |c: &dnc_core::catalog::Catalog| can_answer(c) && names.iter().all(|name| c.registry_named(name).is_some());
         let known = match self.cluster.wait_for(REGISTRY_WAIT, all_there).await {
             Ok(known) => known,
             Err(_) => self.cluster.known(),

@@ -137,11 +137,8 @@ async fn another_tenants_registry_does_not_exist_and_a_closed_one_takes_nothing(
         let error = rooms.add(TENANT, to("ours")).await.expect_err(what);
         assert!(matches!(error, Error::Closed(how) if how == what), "{error}");
         assert_eq!(error.kind(), Kind::Precondition);
-        let verification = Verification {
-            phone_number: "2015550100".into(),
-            registry: "ours".into(),
-            ..Verification::default()
-        };
+        let verification =
+            Verification { phone_number: "2015550100".into(), registry: "ours".into(), ..Verification::default() };
         assert_eq!(rooms.verify(TENANT, verification).await.expect("it is there still").entries, 1);
     }
     let removed = rooms.remove(TENANT, Removal { registry: "ours".into(), ..removal() }).await.expect("removed");

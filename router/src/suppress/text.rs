@@ -101,8 +101,22 @@ impl Format {
                 let Ok(cells) = <[String; COLUMNS.len()]>::try_from(cells) else {
                     return Err(format!("not {} columns", COLUMNS.len()));
                 };
-                let [id, number, registry, scope, origin, reason, source, added_by, added_at, name, notes, ends, verified, data] =
-                    cells;
+                let [
+                    id,
+                    number,
+                    registry,
+                    scope,
+                    origin,
+                    reason,
+                    source,
+                    added_by,
+                    added_at,
+                    name,
+                    notes,
+                    ends,
+                    verified,
+                    data,
+                ] = cells;
                 let metadata = match data.as_str() {
                     "" => Ok(std::collections::BTreeMap::new()),
                     text => serde_json::from_str(text).map_err(|_| "metadata: must be a JSON object of texts"),

@@ -48,8 +48,7 @@ impl<C: Cluster> Suppressions<C> {
         let request = entry::request_id(&verification.request_id)?;
         let target = self.target(tenant, number, &verification.registry, request).await?;
         let verified_ms = now_ms();
-        let command =
-            ShardCommand::Verify { request, number, registry: target.registry, tenant, verified_ms };
+        let command = ShardCommand::Verify { request, number, registry: target.registry, tenant, verified_ms };
         let entries = match self.write(&target, &command).await? {
             ShardReply::Verified { entries } => entries,
             _ => return Err(Error::Unexpected),

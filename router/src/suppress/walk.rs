@@ -56,10 +56,8 @@ impl<C: Cluster> Walk<C> {
         let share = (wanted / count * 2 + 8).min(READ_AHEAD / count).max(1);
         let page = u32::try_from(share).unwrap_or(MAX_PAGE).min(MAX_PAGE);
         let after = search.after.clone();
-        let lanes: Vec<Lane> = shards
-            .into_iter()
-            .map(|shard| Lane { shard, entries: VecDeque::new(), after: after.clone() })
-            .collect();
+        let lanes: Vec<Lane> =
+            shards.into_iter().map(|shard| Lane { shard, entries: VecDeque::new(), after: after.clone() }).collect();
         let empty = (0..lanes.len()).collect();
         let search = Search { limit: page, ..search };
         Self { cluster, search, deadline, limit, lanes, heads: BinaryHeap::new(), empty }
@@ -112,7 +110,8 @@ impl<C: Cluster> Walk<C> {
             let last = entries.last().map(|entry| entry.place.clone());
             // What is out of order could be left out or shown twice.
             let ascends = entries.is_sorted_by(|one, next| one.place < next.place);
-            let goes_on = entries.first().is_none_or(|first| lane.after.as_ref().is_none_or(|after| *after < first.place));
+            let goes_on =
+                entries.first().is_none_or(|first| lane.after.as_ref().is_none_or(|after| *after < first.place));
             if !ascends || !goes_on || (more && last.is_none()) {
                 return Err(Error::Unexpected);
             }

@@ -160,8 +160,7 @@ impl<C: Cluster> SuppressionService for Service<C> {
         Ok(named(response, &request_id))
     }
 
-    type ExportSuppressionsStream =
-        Pin<Box<dyn Stream<Item = Result<v1::ExportSuppressionsResponse, Status>> + Send>>;
+    type ExportSuppressionsStream = Pin<Box<dyn Stream<Item = Result<v1::ExportSuppressionsResponse, Status>> + Send>>;
 
     async fn export_suppressions(
         &self,
