@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 8] = [
+    const FILES: [&str; 9] = [
         "dnc/v1/check.proto",
         "dnc/v1/registry.proto",
         "dnc/v1/suppression.proto",
+        "dnc/v1/exemption.proto",
         "dnc/v1/tenant.proto",
         "dnc/v1/rule.proto",
         "dnc/v1/report.proto",

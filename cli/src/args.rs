@@ -30,7 +30,9 @@ pub enum Command {
     Import(crate::commands::import::Import),
     /// List, create, change and retire registries.
     Registry(crate::commands::registry::RegistryArgs),
-    /// Add and remove suppressions: numbers that must not be called, entry by entry.
+    /// Suppressions: numbers that must not be called, entry by entry.
+    ///
+    /// Exit code 0: done. 1: done in part; what was not is named. 2: not done.
     Suppress(crate::commands::suppress::SuppressArgs),
     /// Show what was checked in a period, and how old the lists are.
     Report(crate::commands::report::Report),
@@ -40,6 +42,10 @@ pub enum Command {
     Rule(crate::commands::rule::RuleArgs),
     /// Create, list and change tenants: which lists they are answered from, and which must cover a number.
     Tenant(crate::commands::tenant::TenantArgs),
+    /// Exemptions: why a number may be called although a federal or state registry lists it.
+    ///
+    /// Exit code 0: done. 2: not done.
+    Exempt(crate::commands::exempt::ExemptArgs),
     /// Put load on routers and measure, or generate lists to load before.
     Bench(crate::bench::BenchArgs),
 }

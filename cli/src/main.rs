@@ -54,6 +54,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Stats(asked) => commands::report::stats(asked).await,
         Command::Rule(asked) => commands::rule::run(asked).await,
         Command::Tenant(asked) => commands::tenant::run(asked).await,
+        Command::Exempt(asked) => commands::exempt::run(asked).await,
         Command::Bench(asked) => bench::run(asked).await,
     }
 }

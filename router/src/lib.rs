@@ -5,9 +5,9 @@
 //!
 //! [`run`] starts it and reads like a table of contents. A check comes in through `api`, goes down
 //! through `route` to the shards, and its judgement goes back up through `api::answer`. `suppress`
-//! writes opt-outs, `import` loads lists. What these need of the cluster below is the trait in
+//! writes and finds opt-outs, `exempt` exemptions, `import` loads lists. What these need of the cluster below is the trait in
 //! `cluster`, so that tests can stand in for it. [`client`] is the other end: what a caller uses.
-//! [`shown`] is what both ends show an answer as.
+//! [`shown`] and [`entries`] are what both ends show answers as.
 
 mod admission;
 mod api;
@@ -15,6 +15,8 @@ pub mod client;
 mod clock;
 mod cluster;
 mod decide;
+pub mod entries;
+mod exempt;
 mod failure;
 mod import;
 mod options;

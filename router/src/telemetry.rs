@@ -85,6 +85,12 @@ pub fn suppression(op: &'static str, outcome: &'static str) {
     counter!("dnc_suppressions_total", "op" => op, "outcome" => outcome).increment(1);
 }
 
+/// An exemption was granted or revoked, or was to be.
+pub fn exemption(op: &'static str, done: bool) {
+    let outcome = if done { "done" } else { "failed" };
+    counter!("dnc_exemptions_total", "op" => op, "outcome" => outcome).increment(1);
+}
+
 /// An import ended; `numbers` is how many it read.
 pub fn import(outcome: &'static str, numbers: u64) {
     counter!("dnc_imports_total", "outcome" => outcome).increment(1);
@@ -111,6 +117,7 @@ pub fn describe() {
     );
     metrics::describe_histogram!("dnc_bulk_size", "numbers in one bulk check");
     metrics::describe_counter!("dnc_suppressions_total", "opt-outs added and removed, by outcome");
+    metrics::describe_counter!("dnc_exemptions_total", "exemptions granted and revoked, by outcome");
     metrics::describe_counter!("dnc_imports_total", "imports, by outcome");
     metrics::describe_counter!("dnc_import_numbers_total", "numbers read from list files");
     metrics::describe_counter!("dnc_router_refused_total", "requests and connections beyond what is taken in at once");

@@ -1,18 +1,20 @@
 //! A cluster that answers, refuses and fails on demand: one catalog, shards as plain maps, no network.
 
+mod live;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use dnc_core::block::{Block, BlockId};
 use dnc_core::catalog::{Catalog, Change, Decision, Founding, NewRegistry, NodeAddresses, ShardMap};
-use dnc_core::command::{Addition, Changed, Run, Seal, ShardCommand, ShardRefusal, ShardReply};
+use dnc_core::command::{Changed, Run, Seal, ShardCommand, ShardRefusal, ShardReply};
 use dnc_core::counts::Counts;
 use dnc_core::ids::{NodeId, RegistryId, RequestId, ShardId, TenantId, VersionId};
 use dnc_core::number::PhoneNumber;
-use dnc_core::query::{By, Entry, Search, ShardAnswer, ShardQuery};
-use dnc_core::registry::{RegistryKind, Source};
-use dnc_core::suppression::Suppression;
+use dnc_core::query::{ShardAnswer, ShardQuery};
+use dnc_core::registry::{RegistryKind, Settings, Source};
+use dnc_core::tenant::Terms;
 use dnc_core::verdict::{Asker, Evidence, Judgement, Reason, Verdict};
 use dnc_meta::{CatalogCache, Known, ProposeError, TimedOut};
 use dnc_proto::internal::ShardVersion;
@@ -20,6 +22,7 @@ use jiff::civil::{Date, date};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use self::live::Live;
 use crate::cluster::Cluster;
 use crate::route::{BarrierError, Checked, NodeReplicas, NodeVersionStatus, NodeWarmed, QueryError, WriteError};
 
@@ -64,7 +67,9 @@ struct State {
     written: Vec<(ShardId, ShardCommand)>,
     writes: Written,
     lost_writes: usize,
-    entries: HashMap<(RegistryId, PhoneNumber), Vec<Suppression>>,
+    live: Live,
+    queries: usize,
+    lost_queries: Option<usize>,
     versions: HashMap<(ShardId, VersionId), BTreeMap<BlockId, Block>>,
     dropped: Vec<(ShardId, VersionId)>,
     lost: VecDeque<Lost>,
@@ -153,6 +158,31 @@ impl Fake {
         self.change(Change::CreateRegistry(NewRegistry::named(name, kind)));
     }
 
+    /// Makes a tenant.
+    pub fn tenant(&self, name: &str) -> TenantId {
+        self.change(Change::CreateTenant { name: name.into(), terms: Terms::default() });
+        self.cache.get().view.tenant_named(name).expect("it was made").id
+    }
+
+    /// Makes a live registry of this tenant's own.
+    pub fn own_registry(&self, name: &str, owner: TenantId) {
+        let registry = NewRegistry { owner: Some(owner), ..NewRegistry::named(name, RegistryKind::Internal) };
+        self.change(Change::CreateRegistry(registry));
+    }
+
+    /// Disables a registry, or gives it up.
+    pub fn close(&self, name: &str, retire: bool) {
+        let known = self.cache.get();
+        let found = known.catalog.registry_named(name).expect("a registry");
+        let (registry, edition) = (found.id, found.edition);
+        self.change(if retire {
+            Change::RetireRegistry { registry }
+        } else {
+            let settings = Settings { enabled: false, ..found.settings.clone() };
+            Change::UpdateRegistry { registry, edition, settings }
+        });
+    }
+
     /// Changes the catalog.
     pub fn change(&self, change: Change) -> Decision {
         let mut state = self.state.lock();
@@ -194,6 +224,17 @@ impl Fake {
     /// Does the next writes and loses their answers.
     pub fn lose_writes(&self, count: usize) {
         self.state.lock().lost_writes = count;
+    }
+
+    /// Answers this many more questions, and none after them.
+    pub fn lose_queries_after(&self, count: usize) {
+        let mut state = self.state.lock();
+        state.lost_queries = Some(state.queries + count);
+    }
+
+    /// The questions that were asked.
+    pub fn queries(&self) -> usize {
+        self.state.lock().queries
     }
 
     /// Loses the next proposals before they are made.
@@ -311,20 +352,19 @@ impl Cluster for Fake {
     }
 
     async fn query(&self, shard: ShardId, query: &ShardQuery, _deadline: Instant) -> Result<ShardAnswer, QueryError> {
-        let state = self.state.lock();
-        match query {
-            _ if state.no_queries => Err(QueryError::NoAnswer(shard)),
-            ShardQuery::Search(search) => Ok(state.search(search)),
-            ShardQuery::Counts { tenant, first, last } => {
-                let here = |day: Date| crate::report::shard_of(day, SHARDS) == shard;
-                let asked = |(whose, day, _): &&(TenantId, Date, Counts)| {
-                    tenant.is_none_or(|only| only == *whose) && (*first..=*last).contains(day) && here(*day)
-                };
-                Ok(ShardAnswer::Counts(state.counted.values().filter(asked).cloned().collect()))
-            }
-            ShardQuery::Live => Ok(ShardAnswer::Live(state.live(shard))),
-            _ => Err(QueryError::NoAnswer(shard)),
+        let mut state = self.state.lock();
+        state.queries += 1;
+        if state.no_queries || state.lost_queries.is_some_and(|from| state.queries > from) {
+            return Err(QueryError::NoAnswer(shard));
         }
+        if let ShardQuery::Counts { tenant, first, last } = query {
+            let here = |day: Date| crate::report::shard_of(day, SHARDS) == shard;
+            let asked = |(whose, day, _): &&(TenantId, Date, Counts)| {
+                tenant.is_none_or(|only| only == *whose) && (*first..=*last).contains(day) && here(*day)
+            };
+            return Ok(ShardAnswer::Counts(state.counted.values().filter(asked).cloned().collect()));
+        }
+        state.live.answer(shard, query).ok_or(QueryError::NoAnswer(shard))
     }
 
     async fn version_status(
@@ -395,21 +435,10 @@ impl Cluster for Fake {
 
 impl State {
     fn apply(&mut self, shard: ShardId, command: &ShardCommand) -> ShardReply {
+        if let Some(reply) = self.live.apply(shard, command) {
+            return reply;
+        }
         match command {
-            ShardCommand::Suppress(Addition { number, registry, suppression }) => {
-                let entries = self.entries.entry((*registry, *number)).or_default();
-                if entries.iter().all(|entry| entry.id != suppression.id) {
-                    entries.push(suppression.clone());
-                }
-                ShardReply::Suppressed { id: suppression.id }
-            }
-            ShardCommand::Release { number, registry, entries: named, .. } => {
-                let entries = self.entries.entry((*registry, *number)).or_default();
-                let before = entries.len();
-                entries.retain(|entry| !named.contains(&entry.id));
-                let removed = (before - entries.len()) as u64;
-                ShardReply::Released { removed }
-            }
             ShardCommand::Stage { version, ancestry, run, .. } => self.stage(shard, *version, ancestry, run),
             ShardCommand::Seal { version, .. } => ShardReply::Sealed(self.seal(shard, *version)),
             ShardCommand::Drop { version, .. } => {
@@ -425,37 +454,6 @@ impl State {
             }
             other => panic!("no shard of this cluster knows {other:?}"),
         }
-    }
-
-    /// How many entries each registry has in a shard.
-    fn live(&self, shard: ShardId) -> Vec<(RegistryId, u64)> {
-        let mut counts: BTreeMap<RegistryId, u64> = BTreeMap::new();
-        for ((registry, number), entries) in &self.entries {
-            if number.block().shard(SHARDS) == shard.0 {
-                *counts.entry(*registry).or_default() += entries.len() as u64;
-            }
-        }
-        counts.into_iter().collect()
-    }
-
-    /// Entries by number, as far as one registry goes.
-    fn search(&self, search: &Search) -> ShardAnswer {
-        let By::Number { first, last } = search.by else {
-            panic!("no shard of this cluster has the index for {search:?}");
-        };
-        let asked = |(registry, number): &(RegistryId, PhoneNumber)| {
-            search.registry.is_none_or(|only| only == *registry) && (first..=last).contains(&number.to_u64())
-        };
-        let found = self.entries.iter().filter(|(key, _)| asked(key)).flat_map(|((registry, number), entries)| {
-            entries.iter().filter(|entry| entry.tenant == search.tenant).map(|entry| Entry {
-                place: number.to_u64().to_be_bytes().to_vec(),
-                number: *number,
-                registry: *registry,
-                suppression: entry.clone(),
-                removal: None,
-            })
-        });
-        ShardAnswer::Entries { entries: found.collect(), more: false }
     }
 
     fn stage(&mut self, shard: ShardId, version: VersionId, ancestry: &[VersionId], run: &Run) -> ShardReply {

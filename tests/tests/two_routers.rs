@@ -69,13 +69,13 @@ async fn a_repeated_removal_that_comes_late_takes_away_no_newer_suppression() ->
     let (late, there) = (cluster.router(0).await?, cluster.router(1).await?);
     for number in &numbers.own[0][..20] {
         let text = number.to_string();
+        there.suppress(&text, "").await?;
         let removal = v1::RemoveSuppressionRequest {
             phone_number: text.clone(),
             reason: "entered by mistake".into(),
-            request_id: RequestId(u128::from(number.to_u64())).to_string(),
+            request_id: uuid::Uuid::now_v7().to_string(),
             ..v1::RemoveSuppressionRequest::default()
         };
-        there.suppress(&text, "").await?;
         // One router stands still with the removal in its hands, the other one does it.
         cluster.routers[0].pause()?;
         let mut client = SuppressionServiceClient::new(late.channel());

@@ -1,9 +1,11 @@
-//! What callers do: check, import, registries, rules, suppressions, tenants. Each is a call of the public API and a way to print its answer.
+//! What callers do: check, import, registries, rules, suppressions, exemptions, tenants. Each is a call of the public API and a way to print its answer.
 //!
 //! Nothing here knows more than any other caller could: routers decide, and retries follow the documented policy of
 //! `dnc_router::client`. Start at the file of the command.
 
+mod bar;
 pub mod check;
+pub mod exempt;
 pub mod import;
 mod progress;
 pub mod registry;
@@ -21,6 +23,14 @@ use crate::args::Caller;
 /// A client of the caller's routers, calling for its tenant.
 fn client(caller: &Caller) -> Result<Client> {
     Ok(Client::new(&caller.router)?.for_tenant(&caller.tenant)?)
+}
+
+/// A text that keeps to its cell of a table.
+fn plain(text: &str) -> String {
+    if text.is_empty() {
+        return "-".into();
+    }
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// What a person is told of a failed call. Where the request was at fault the router says what is wrong with it, and the

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::checks::Checks;
 use crate::admission::Admission;
 use crate::cluster::Cluster;
+use crate::exempt::Exemptions;
 use crate::import::Imports;
 use crate::options::Options;
 use crate::registries::Registries;
@@ -26,6 +27,8 @@ pub struct State<C> {
     pub checks: Checks<C>,
     /// Opt-outs.
     pub suppressions: Suppressions<C>,
+    /// Exemptions.
+    pub exemptions: Exemptions<C>,
     /// Registries.
     pub registries: Registries<C>,
     /// Tenants.
@@ -61,6 +64,7 @@ impl<C: Cluster> State<C> {
             registries: Registries::new(cluster.clone(), Secrets::default()),
             tenants: Tenants::new(cluster.clone()),
             rules: Rules::new(cluster.clone()),
+            exemptions: Exemptions::new(cluster.clone(), options.write_deadline()),
             imports: Imports::new(cluster.clone(), Arc::clone(&options), stop.clone()),
             cluster,
             options,

@@ -8,19 +8,25 @@
 //! If there was an answer by then, even UNKNOWN, it is the answer; else the last error is returned.
 //! An answer that is UNKNOWN for another cause, LISTED or CLEAR is final.
 //!
+//! A client speaks for one tenant, the default one unless [`Client::for_tenant`] says another.
+//!
 //! Opt-outs carry one request id over all attempts, so that a repeated one is recognised; each
 //! attempt has 6 s, and all together 10 s. Once an attempt may have been done and its answer did not
 //! come, the outcome is unknown unless a later one is answered, and the error says so with the
 //! request id. A later refusal does not change that: it speaks for its own attempt. An attempt whose
-//! connection did not open was not done. Registries are listed with 6 s and 10 s too. A
-//! stream and an import go to the first router that takes them and are not repeated. Changes of registries, tenants and
-//! rules have 14 s and 30 s: they are answered once all shards have been told.
+//! connection did not open was not done. A removal first looks which entries there are and names them,
+//! so that no attempt takes away one that came in between. Registries are listed with 6 s and 10 s too.
+//! A stream and an import go to the first router that takes them and are not repeated. Changes of
+//! registries, tenants and rules have 14 s and 30 s: they are answered once all shards have been told.
 //!
-//! Start at [`Client`]. `attempts` is the policy, `import` sends files, `catalog` changes registries, tenants and rules.
+//! Start at [`Client`]. `attempts` is the policy, `import` sends list files, `suppress` and `exempt` are
+//! opt-outs and exemptions, `catalog` changes registries, tenants and rules.
 
 mod attempts;
 mod catalog;
+mod exempt;
 mod import;
+mod suppress;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +37,6 @@ use dnc_proto::v1;
 use dnc_proto::v1::check_service_client::CheckServiceClient;
 use dnc_proto::v1::registry_service_client::RegistryServiceClient;
 use dnc_proto::v1::report_service_client::ReportServiceClient;
-use dnc_proto::v1::suppression_service_client::SuppressionServiceClient;
 use futures::Stream;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
@@ -39,6 +44,7 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use self::attempts::{Attempts, Failed, Policy, Tried};
+use crate::api::caller::TENANT;
 
 /// Largest answer that is taken, bytes: a bulk of the most numbers with much evidence.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
@@ -68,6 +74,7 @@ const TENANT: &str = "x-dnc-tenant";
 #[derive(Clone)]
 pub struct Client {
     routers: Attempts,
+    /// For whom it speaks; the default tenant if none is named.
     tenant: Option<MetadataValue<Ascii>>,
 }
 
@@ -86,6 +93,9 @@ pub enum Error {
     /// A router refused the request, or none answered it in time.
     #[error("{}", describe(.0))]
     Status(Box<Status>),
+    /// Not the name of a tenant.
+    #[error("this is not the name of a tenant")]
+    BadTenant,
     /// It is not known whether a write was done.
     #[error("not confirmed: it may have been done; repeating it with request_id {request_id} is safe: {}", describe(.status))]
     Unknown {
@@ -182,26 +192,6 @@ impl Client {
         Ok(response.into_inner())
     }
 
-    /// Lists a number in a live registry. Makes the request id if there is none.
-    pub async fn add_suppression(
-        &self,
-        mut request: v1::AddSuppressionRequest,
-    ) -> Result<v1::AddSuppressionResponse, Error> {
-        let request_id = name(&mut request.request_id);
-        let send = async |channel, request| suppressions(channel).add_suppression(request).await;
-        self.call(WRITES, request, send).await.map_err(|failed| unconfirmed(failed, request_id))
-    }
-
-    /// Removes a number from a live registry. Makes the request id if there is none.
-    pub async fn remove_suppression(
-        &self,
-        mut request: v1::RemoveSuppressionRequest,
-    ) -> Result<v1::RemoveSuppressionResponse, Error> {
-        let request_id = name(&mut request.request_id);
-        let send = async |channel, request| suppressions(channel).remove_suppression(request).await;
-        self.call(WRITES, request, send).await.map_err(|failed| unconfirmed(failed, request_id))
-    }
-
     /// What was checked in a period.
     pub async fn compliance(&self, request: v1::ComplianceRequest) -> Result<v1::ComplianceReport, Error> {
         let send = async |channel, request| reports(channel).get_compliance(request).await;
@@ -284,10 +274,6 @@ fn connect(address: &str) -> Result<Channel, Error> {
 
 fn checks(channel: Channel) -> CheckServiceClient<Channel> {
     CheckServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES)
-}
-
-fn suppressions(channel: Channel) -> SuppressionServiceClient<Channel> {
-    SuppressionServiceClient::new(channel)
 }
 
 fn registries(channel: Channel) -> RegistryServiceClient<Channel> {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Code;
 
+use super::suppress::suppressions;
 use super::*;
 use crate::api::grpc;
 use crate::api::state::State;

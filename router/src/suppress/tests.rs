@@ -1,8 +1,13 @@
 //! Opt-outs against a cluster that fails on demand.
 
-use super::*;
-use crate::testing::{Fake, Written};
+use dnc_core::command::{self, ShardCommand};
+use dnc_core::ids::TenantId;
+use dnc_core::suppression::{MAX_TEXT, Origin};
 use dnc_core::tenant::DEFAULT_TENANT_ID as TENANT;
+
+use super::*;
+use crate::failure::{Failure, Kind};
+use crate::testing::{Fake, Written};
 
 fn addition() -> Addition {
     Addition {
@@ -21,7 +26,9 @@ fn rooms(fake: &Fake) -> Suppressions<Fake> {
     Suppressions::new(fake.clone(), Duration::from_secs(5))
 }
 
-const ID: &str = "0123456789abcdef0123456789abcdef";
+/// A version 7 UUID of a time long past, and one without a time.
+const ID: &str = "0123456789ab7def8123456789abcdef";
+const UNTIMED: &str = "0123456789ab4def8123456789abcdef";
 
 #[tokio::test]
 async fn an_added_entry_carries_the_request_id_and_goes_to_the_numbers_shard() {
@@ -114,4 +121,67 @@ async fn only_a_live_registry_that_exists_takes_entries() {
     let empty = Suppressions::new(Fake::empty(), Duration::from_secs(5));
     let unready = empty.add(TENANT, addition()).await.expect_err("no catalog");
     assert_eq!(unready.kind(), Kind::Unavailable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_tenants_registry_does_not_exist_and_a_closed_one_takes_nothing() {
+    let fake = Fake::founded();
+    fake.own_registry("theirs", fake.tenant("them"));
+    fake.own_registry("ours", TENANT);
+    let rooms = rooms(&fake);
+    let to = |registry: &str| Addition { registry: registry.into(), ..addition() };
+    assert!(matches!(rooms.add(TENANT, to("theirs")).await, Err(Error::UnknownRegistry)));
+    rooms.add(TENANT, to("ours")).await.expect("its own");
+    for (what, closed) in [("disabled", false), ("retired", true)] {
+        fake.close("ours", closed);
+        let error = rooms.add(TENANT, to("ours")).await.expect_err(what);
+        assert!(matches!(error, Error::Closed(how) if how == what), "{error}");
+        assert_eq!(error.kind(), Kind::Precondition);
+        let verification =
+            Verification { phone_number: "2015550100".into(), registry: "ours".into(), ..Verification::default() };
+        assert_eq!(rooms.verify(TENANT, verification).await.expect("it is there still").entries, 1);
+    }
+    let removed = rooms.remove(TENANT, Removal { registry: "ours".into(), ..removal() }).await.expect("removed");
+    assert_eq!(removed.removed, 1);
+}
+
+#[tokio::test]
+async fn a_repeated_removal_takes_nothing_that_is_newer_than_its_id() {
+    let fake = Fake::founded();
+    let rooms = rooms(&fake);
+    rooms.add(TENANT, addition()).await.expect("added");
+    // Made long ago, and only now read: what was added since stays.
+    let late = Removal { request_id: ID.into(), ..removal() };
+    let removed = rooms.remove(TENANT, late.clone()).await.expect("done");
+    assert_eq!((removed.removed, removed.kept), (0, 1));
+    // Made after the addition.
+    let now = Removal { request_id: uuid::Uuid::now_v7().to_string(), ..removal() };
+    let removed = rooms.remove(TENANT, now).await.expect("done");
+    assert_eq!((removed.removed, removed.kept), (1, 0));
+}
+
+#[tokio::test]
+async fn a_removal_whose_id_bounds_nothing_must_name_its_entries() {
+    let fake = Fake::founded();
+    let rooms = rooms(&fake);
+    let entry = rooms.add(TENANT, addition()).await.expect("added").id.to_string();
+    let ahead = ids::of_item(TENANT, RequestId(u128::from(u64::MAX) << 80 | 7 << 76 | 0b10 << 62), 0);
+    for bad in [UNTIMED.to_owned(), ahead.to_string()] {
+        let error = rooms.remove(TENANT, Removal { request_id: bad, ..removal() }).await.expect_err("no bound");
+        assert!(matches!(&error, Error::Invalid(why) if why.field == "request_id"), "{error}");
+    }
+    let named = Removal { request_id: UNTIMED.into(), entry_ids: vec![entry], ..removal() };
+    assert_eq!(rooms.remove(TENANT, named).await.expect("removed").removed, 1);
+}
+
+#[tokio::test]
+async fn one_tenants_removal_leaves_the_others_entries() {
+    let fake = Fake::founded();
+    let rooms = rooms(&fake);
+    let theirs = rooms.add(TenantId(7), addition()).await.expect("added").id.to_string();
+    let removed = rooms.remove(TENANT, removal()).await.expect("nothing of its own");
+    assert_eq!(removed.removed, 0);
+    let named = Removal { entry_ids: vec![theirs], ..removal() };
+    assert_eq!(rooms.remove(TENANT, named.clone()).await.expect("nothing of its own").removed, 0);
+    assert_eq!(rooms.remove(TenantId(7), named).await.expect("removed").removed, 1);
 }

@@ -5,6 +5,7 @@
 //! [`routes`].
 
 mod check;
+mod exemption;
 mod registry;
 mod report;
 mod rule;
@@ -15,6 +16,7 @@ mod tenant;
 use dnc_core::ids::TenantId;
 use dnc_proto::v1;
 use dnc_proto::v1::check_service_server::CheckServiceServer;
+use dnc_proto::v1::exemption_service_server::ExemptionServiceServer;
 use dnc_proto::v1::registry_service_server::RegistryServiceServer;
 use dnc_proto::v1::report_service_server::ReportServiceServer;
 use dnc_proto::v1::rule_service_server::RuleServiceServer;
@@ -40,9 +42,10 @@ const MAX_REQUEST_BYTES: usize = 16 << 20;
 const MAX_STATUS_CHARS: usize = 4_000;
 
 /// The services that health reports on; the empty name is the whole process.
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 8] = [
     "",
     "dnc.v1.CheckService",
+    "dnc.v1.ExemptionService",
     "dnc.v1.RegistryService",
     "dnc.v1.ReportService",
     "dnc.v1.RuleService",
@@ -65,10 +68,14 @@ pub fn routes<C: Cluster>(state: &State<C>) -> Result<(Routes, HealthReporter), 
         .add_service(
             RegistryServiceServer::new(registry::Service(state.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
         )
-        .add_service(SuppressionServiceServer::new(suppression::Service(state.clone())))
         .add_service(ReportServiceServer::new(report::Service(state.clone())))
         .add_service(TenantServiceServer::new(tenant::Service(state.clone())))
         .add_service(RuleServiceServer::new(rule::Service(state.clone())))
+        .add_service(
+            SuppressionServiceServer::new(suppression::Service(state.clone()))
+                .max_decoding_message_size(MAX_REQUEST_BYTES),
+        )
+        .add_service(ExemptionServiceServer::new(exemption::Service(state.clone())))
         .add_service(health)
         .add_service(reflection);
     Ok((routes.routes(), reporter))

@@ -7,6 +7,7 @@
 //! body: they hold phone numbers. Start at [`router`].
 
 mod check;
+mod exemptions;
 mod frame;
 mod limits;
 mod openapi;
@@ -19,6 +20,8 @@ mod registry_body;
 mod rules;
 mod suppression;
 mod tenants;
+mod suppression_bulk;
+mod suppression_lists;
 #[cfg(test)]
 mod tests;
 mod write_id;
@@ -55,6 +58,8 @@ fn brief<C: Cluster>() -> Vec<OpenApiRouter<State<C>>> {
     vec![
         check::routes(),
         suppression::routes(),
+        suppression_bulk::routes(),
+        exemptions::routes(),
         registries::routes(),
         tenants::routes(),
         rules::routes(),
@@ -64,7 +69,7 @@ fn brief<C: Cluster>() -> Vec<OpenApiRouter<State<C>>> {
 
 /// What sends or receives for long, and limits its own time.
 fn long<C: Cluster>() -> Vec<OpenApiRouter<State<C>>> {
-    vec![]
+    vec![suppression_lists::long_routes()]
 }
 
 fn merged<C: Cluster>(parts: Vec<OpenApiRouter<State<C>>>) -> OpenApiRouter<State<C>> {

@@ -195,6 +195,13 @@ impl Problem {
         Self::field(format!("#/{}", why.field), why)
     }
 
+    /// The same, with what is wrong where.
+    pub fn with_faults<'a>(mut self, faults: impl IntoIterator<Item = (String, &'a Invalid)>) -> Self {
+        let fault = |(pointer, why): (String, &Invalid)| Fault { pointer, detail: why.detail.clone() };
+        self.errors.extend(faults.into_iter().map(fault));
+        self
+    }
+
     /// A text that should have been a number.
     pub fn not_a_number(pointer: &str, message: &str) -> Self {
         let mut problem = Self::new(Code::InvalidNumber, message);

@@ -20,8 +20,17 @@ use crate::privacy::masked;
 /// Longest part of a body that is repeated in an error, in characters.
 const MAX_DETAIL_CHARS: usize = 300;
 
+/// Largest body of a bulk of opt-outs: the most items, each with a reason, a name and some fields.
+pub const MAX_LARGE_BODY: usize = 16 << 20;
+
 /// A JSON body.
 pub struct Body<T>(pub T);
+
+/// A JSON body of up to [`MAX_LARGE_BODY`]; its route sets the limit.
+pub struct LargeBody<T>(pub T);
+
+/// A JSON body that may be left out.
+pub struct OptionalBody<T>(pub T);
 
 /// Parameters after the question mark.
 pub struct Params<T>(pub T);
@@ -42,15 +51,48 @@ impl<C: Cluster, T: DeserializeOwned> FromRequest<State<C>> for Body<T> {
         if !is_json(request.headers()) {
             return Err(Problem::wrong_media_type("application/json"));
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|why| {
-            if why.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::too_large(state.options.max_body_bytes)
-            } else {
-                Problem::malformed("the body could not be read")
-            }
-        })?;
+        let bytes = bytes(request, state, state.options.max_body_bytes).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|why| explain(&why))
     }
+}
+
+impl<C: Cluster, T: DeserializeOwned> FromRequest<State<C>> for LargeBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &State<C>) -> Result<Self, Problem> {
+        if !is_json(request.headers()) {
+            return Err(Problem::wrong_media_type("application/json"));
+        }
+        let bytes = bytes(request, state, MAX_LARGE_BODY).await?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|why| explain(&why))
+    }
+}
+
+impl<C: Cluster, T: DeserializeOwned + Default> FromRequest<State<C>> for OptionalBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &State<C>) -> Result<Self, Problem> {
+        let is_json = is_json(request.headers());
+        let bytes = bytes(request, state, state.options.max_body_bytes).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        if !is_json {
+            return Err(Problem::wrong_media_type("application/json"));
+        }
+        serde_json::from_slice(&bytes).map(Self).map_err(|why| explain(&why))
+    }
+}
+
+/// The whole body, of which the route takes no more than this.
+async fn bytes<S: Send + Sync>(request: Request, state: &S, max: usize) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|why| {
+        if why.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Problem::too_large(max)
+        } else {
+            Problem::malformed("the body could not be read")
+        }
+    })
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
@@ -97,12 +139,13 @@ impl<C: Cluster> FromRequestParts<State<C>> for Tenant {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(given) = headers.get(header::CONTENT_TYPE) else {
-        return false;
-    };
-    let essence = given.to_str().unwrap_or_default().split(';').next();
-    let essence = essence.unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
+    essence(headers).eq_ignore_ascii_case("application/json")
+}
+
+/// The media type of a body without its parameters; empty if it is not said.
+pub fn essence(headers: &HeaderMap) -> &str {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|given| given.to_str().ok());
+    given.unwrap_or_default().split(';').next().unwrap_or_default().trim()
 }
 
 /// A text that is not longer than it need be.

@@ -1,134 +1,124 @@
-//! Opt-outs over REST.
+//! Opt-outs over REST, one by one: added, removed, verified.
+
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
+use axum::routing::{delete, post};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::openapi::{KeyHeader, PhoneText, TenantHeader};
 use super::problem::Problem;
-use super::read::{Body, Params, PhonePath, Tenant};
+use super::read::{Body, OptionalBody, Params, PhonePath, Tenant};
 use super::write_id::WriteId;
 use crate::api::state::State;
 use crate::cluster::Cluster;
-use crate::suppress::{Addition, Error, Removal};
+use crate::suppress::{Addition, Error, Removal, Verification, shown_time};
+
+/// The routes.
+pub fn routes<C: Cluster>() -> OpenApiRouter<State<C>> {
+    OpenApiRouter::new()
+        .route("/api/v1/dnc/suppression", post(add).get(super::suppression_lists::search))
+        .route("/api/v1/dnc/internal", post(add))
+        .route("/api/v1/dnc/internal/{phone}", delete(remove))
+        .route("/api/v1/dnc/suppression/{phone}", delete(remove))
+        .route("/api/v1/dnc/suppression/{phone}/verify", post(verify))
+}
 
 /// Body of an addition.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = NewSuppression)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AddBody {
-    #[schema(value_type = PhoneText)]
     phone_number: String,
-    /// Why.
-    #[schema(max_length = 1024)]
     reason: String,
-    /// Who enters it.
-    #[schema(max_length = 128)]
     added_by: String,
-    /// A live registry; `internal` without it.
     #[serde(default)]
-    #[schema(max_length = 64, pattern = "^([a-z0-9][a-z0-9._-]*)?$")]
     registry: String,
-    /// Who asked for it: the consumer, unless it says company.
     #[serde(default)]
-    #[schema(pattern = "^(consumer|company)?$")]
+    source: String,
+    #[serde(default)]
     origin: String,
-    /// Names the request, as the header `Idempotency-Key` can instead: repeated with it, it is done once.
     #[serde(default)]
-    #[schema(pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12})?$")]
+    consumer_name: String,
+    #[serde(default)]
+    notes: String,
+    #[serde(default)]
+    expires_at: Option<String>,
+    #[serde(default)]
+    expires_in: Option<u64>,
+    #[serde(default)]
+    scope: String,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+    #[serde(default)]
     request_id: String,
 }
 
 /// Parameters of a removal.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveParams {
-    /// Why.
     #[serde(default)]
-    #[param(required = true, max_length = 1024, pattern = r"\S")]
     reason: String,
-    /// Who removes it.
     #[serde(default)]
-    #[param(max_length = 128)]
     removed_by: String,
-    /// A live registry; `internal` without it.
     #[serde(default)]
-    #[param(max_length = 64, pattern = "^([a-z0-9][a-z0-9._-]*)?$")]
     registry: String,
-    /// Names the request, as the header `Idempotency-Key` can instead: repeated with it, it is done once.
     #[serde(default)]
-    #[param(pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12})?$")]
+    request_id: String,
+    /// With commas between them.
+    #[serde(default)]
+    entry_ids: String,
+}
+
+/// Body of a verification.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyBody {
+    #[serde(default)]
+    registry: String,
+    #[serde(default)]
     request_id: String,
 }
 
 /// The answer to an addition.
-#[derive(Serialize, ToSchema)]
-#[schema(as = SuppressionAdded)]
+#[derive(Serialize)]
 pub struct AddedShown {
-    /// Names the entry.
     suppression_id: String,
     phone_number: String,
     registry: String,
 }
 
 /// The answer to a removal.
-#[derive(Serialize, ToSchema)]
-#[schema(as = SuppressionRemoved)]
+#[derive(Serialize)]
 pub struct RemovedShown {
-    /// How many entries there were.
     removed: u64,
+    /// Entries that stand because they are newer than the request.
+    #[serde(skip_serializing_if = "is_zero")]
+    kept: u64,
     phone_number: String,
     registry: String,
 }
 
-/// The routes.
-pub fn routes<C: Cluster>() -> OpenApiRouter<State<C>> {
-    OpenApiRouter::new().routes(routes!(add)).routes(routes!(add_internal)).routes(routes!(remove))
+/// The answer to a verification.
+#[derive(Serialize)]
+pub struct VerifiedShown {
+    verified: u64,
+    phone_number: String,
+    registry: String,
+    last_verified_at: String,
 }
 
-/// Lists a number. From the answer on, no check of it is CLEAR for this tenant.
-#[utoipa::path(
-    post,
-    path = "/api/v1/dnc/suppression",
-    operation_id = "add_suppression",
-    tag = "suppression",
-    params(TenantHeader, KeyHeader),
-    request_body = AddBody,
-    responses((status = 201, description = "It is listed.", body = AddedShown))
-)]
+/// `POST /api/v1/dnc/suppression`, `POST /api/v1/dnc/internal`
 pub async fn add<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Tenant(tenant): Tenant,
     id: WriteId,
-    Body(body): Body<AddBody>,
+    Body(mut body): Body<AddBody>,
 ) -> Result<(StatusCode, Json<AddedShown>), Problem> {
-    let id = id.or_given(&body.request_id).map_err(|why| Problem::in_body(&why))?;
-    let added = state
-        .suppressions
-        .add(
-            tenant,
-            Addition {
-                phone_number: body.phone_number,
-                registry: body.registry,
-                reason: body.reason,
-                added_by: body.added_by,
-                origin: body.origin,
-                request_id: WriteId(id).to_string(),
-            },
-        )
-        .await
-        .map_err(|why| match &why {
-            Error::Invalid(invalid) if invalid.field == "phone_number" => {
-                Problem::not_a_number("#/phone_number", &invalid.detail)
-            }
-            Error::Invalid(invalid) => Problem::in_body(invalid),
-            _ => Problem::of(&why),
-        })?;
+    body.request_id = id.named(&body.request_id).map_err(|why| Problem::in_body(&why))?;
+    let added = state.suppressions.add(tenant, body.into()).await.map_err(|why| in_body(&why))?;
     let shown = AddedShown {
         suppression_id: added.id.to_string(),
         phone_number: added.number.to_string(),
@@ -137,71 +127,108 @@ pub async fn add<C: Cluster>(
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
-/// Lists a number, under the path of the integration specification.
-#[utoipa::path(
-    post,
-    path = "/api/v1/dnc/internal",
-    operation_id = "add_internal",
-    tag = "suppression",
-    params(TenantHeader, KeyHeader),
-    request_body = AddBody,
-    responses((status = 201, description = "It is listed.", body = AddedShown))
-)]
-pub async fn add_internal<C: Cluster>(
-    state: Shared<State<C>>,
-    tenant: Tenant,
-    id: WriteId,
-    body: Body<AddBody>,
-) -> Result<(StatusCode, Json<AddedShown>), Problem> {
-    add(state, tenant, id, body).await
-}
-
-/// Removes the entries of a number that stand now. What they were stays readable.
-#[utoipa::path(
-    delete,
-    path = "/api/v1/dnc/internal/{phone}",
-    operation_id = "remove_suppression",
-    tag = "suppression",
-    params(("phone" = PhoneText, Path, description = "The number."), RemoveParams, TenantHeader, KeyHeader),
-    responses(
-        (status = 200, description = "They are gone.", body = RemovedShown),
-        (status = 404, description = "There is no such tenant or registry, or it does not list the number."),
-    )
-)]
+/// `DELETE /api/v1/dnc/suppression/{phone}`, `DELETE /api/v1/dnc/internal/{phone}`
 pub async fn remove<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Tenant(tenant): Tenant,
     id: WriteId,
     PhonePath(phone): PhonePath,
-    Params(params): Params<RemoveParams>,
+    Params(mut params): Params<RemoveParams>,
 ) -> Result<Json<RemovedShown>, Problem> {
-    let id = id.or_given(&params.request_id).map_err(|why| Problem::field(why.field, &why))?;
-    let removed = state
-        .suppressions
-        .remove(
-            tenant,
-            Removal {
-                phone_number: phone,
-                registry: params.registry,
-                reason: params.reason,
-                removed_by: params.removed_by,
-                request_id: WriteId(id).to_string(),
-            },
-        )
-        .await
-        .map_err(|why| match &why {
-            Error::Invalid(invalid) if invalid.field == "phone_number" => {
-                Problem::not_a_number("phone", &invalid.detail)
-            }
-            Error::Invalid(invalid) => Problem::field(invalid.field, invalid),
-            _ => Problem::of(&why),
-        })?;
-    if removed.removed == 0 {
+    params.request_id = id.named(&params.request_id).map_err(|why| Problem::field(why.field, &why))?;
+    let removal = Removal {
+        phone_number: phone,
+        registry: params.registry,
+        reason: params.reason,
+        removed_by: params.removed_by,
+        request_id: params.request_id,
+        entry_ids: listed(&params.entry_ids),
+    };
+    let removed = state.suppressions.remove(tenant, removal).await.map_err(|why| in_parameters(&why))?;
+    if removed.removed == 0 && removed.kept == 0 {
         return Err(Problem::not_found("the registry does not list this number"));
     }
     Ok(Json(RemovedShown {
         removed: removed.removed,
+        kept: removed.kept,
         phone_number: removed.number.to_string(),
         registry: removed.registry,
     }))
+}
+
+/// `POST /api/v1/dnc/suppression/{phone}/verify`
+pub async fn verify<C: Cluster>(
+    Shared(state): Shared<State<C>>,
+    Tenant(tenant): Tenant,
+    PhonePath(phone): PhonePath,
+    id: WriteId,
+    OptionalBody(mut body): OptionalBody<VerifyBody>,
+) -> Result<Json<VerifiedShown>, Problem> {
+    body.request_id = id.named(&body.request_id).map_err(|why| Problem::in_body(&why))?;
+    let verification = Verification { phone_number: phone, registry: body.registry, request_id: body.request_id };
+    let verified = state.suppressions.verify(tenant, verification).await.map_err(|why| match &why {
+        Error::Invalid(invalid) if invalid.field == "phone_number" => Problem::not_a_number("phone", &invalid.detail),
+        _ => in_body(&why),
+    })?;
+    if verified.entries == 0 {
+        return Err(Problem::not_found("the registry does not list this number"));
+    }
+    Ok(Json(VerifiedShown {
+        verified: verified.entries,
+        phone_number: verified.number.to_string(),
+        registry: verified.registry,
+        last_verified_at: shown_time(verified.verified_ms),
+    }))
+}
+
+/// An error about what stands in a body.
+pub fn in_body(why: &Error) -> Problem {
+    match why {
+        Error::Invalid(invalid) if invalid.field == "phone_number" => {
+            Problem::not_a_number("#/phone_number", &invalid.detail)
+        }
+        Error::Invalid(invalid) => Problem::in_body(invalid),
+        _ => Problem::of(why),
+    }
+}
+
+/// An error about what stands in the path and after the question mark.
+pub fn in_parameters(why: &Error) -> Problem {
+    match why {
+        Error::Invalid(invalid) if invalid.field == "phone_number" => Problem::not_a_number("phone", &invalid.detail),
+        Error::Invalid(invalid) => Problem::field(invalid.field, invalid),
+        _ => Problem::of(why),
+    }
+}
+
+/// Ids with commas between them.
+pub fn listed(ids: &str) -> Vec<String> {
+    ids.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect()
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde calls it so.
+pub fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+// === impl AddBody ===
+
+impl From<AddBody> for Addition {
+    fn from(body: AddBody) -> Self {
+        Self {
+            phone_number: body.phone_number,
+            registry: body.registry,
+            reason: body.reason,
+            source: body.source,
+            added_by: body.added_by,
+            origin: body.origin,
+            consumer_name: body.consumer_name,
+            notes: body.notes,
+            expires_at: body.expires_at.unwrap_or_default(),
+            expires_in: body.expires_in,
+            scope: body.scope,
+            metadata: body.metadata,
+            request_id: body.request_id,
+        }
+    }
 }

@@ -46,6 +46,11 @@ impl WriteId {
         Self(Some(RequestId(Builder::from_custom_bytes(id).into_uuid().as_u128())))
     }
 
+    /// The same as [`Self::or_given`], as rooms take it: empty where neither says an id.
+    pub fn named(self, request_id: &str) -> Result<String, Invalid> {
+        self.or_given(request_id).map(|id| WriteId(id).to_string())
+    }
+
     /// The id of a request that can also name itself in its body or parameters, in the field
     /// `request_id`. If both do, they must mean the same.
     pub fn or_given(self, request_id: &str) -> Result<Option<RequestId>, Invalid> {
