@@ -6,7 +6,7 @@
 #   deploy/schemathesis.sh URL     against the router at this URL; it is written to
 #
 #   DNC       the binary (found in the target folder)
-#   EXAMPLES  requests for each operation and phase (40)
+#   EXAMPLES  requests for each operation and phase (20)
 #   SECONDS_MAX  after which it fails (170)
 #   SEED      of the requests (1)
 set -euo pipefail
@@ -81,7 +81,7 @@ SCHEMATHESIS_HOOKS=schemathesis_hooks PYTHONPATH=deploy PYTHONDONTWRITEBYTECODE=
     timeout --signal=INT --kill-after=10 "${SECONDS_MAX:-170}" \
     "$venv/bin/python" -m schemathesis.cli --config-file deploy/schemathesis.toml run "$url/api/v1/openapi.json" \
     --url "$url" --no-color --generation-database=none \
-    --max-examples "${EXAMPLES:-40}" --seed "${SEED:-1}" || code=$?
+    --max-examples "${EXAMPLES:-20}" --seed "${SEED:-1}" || code=$?
 if [ "$code" -ne 0 ] && [ -s "$work/err" ]; then
     echo "what the cluster said last:" >&2
     tail -n 30 "$work/err" >&2
