@@ -266,11 +266,11 @@ impl World {
                 assert!(matches!(known.state, VersionState::Sealed(_)), "{known:?} became active");
                 assert!(before.registries[registry].kept().contains(version), "{known:?} was not kept");
             }
-            (Change::BeginVersion { registry, .. }, Decision::Version { id, parent, .. }) => {
-                if !before.registries[registry].versions.contains_key(id) {
-                    let inherited = parent.and_then(|parent| self.expected.get(&parent)).cloned();
-                    self.expected.insert(*id, inherited.unwrap_or_default());
-                }
+            (Change::BeginVersion { registry, .. }, Decision::Version { id, parent, .. })
+                if !before.registries[registry].versions.contains_key(id) =>
+            {
+                let inherited = parent.and_then(|parent| self.expected.get(&parent)).cloned();
+                self.expected.insert(*id, inherited.unwrap_or_default());
             }
             _ => {}
         }
@@ -370,8 +370,7 @@ impl World {
 }
 
 fn content(numbers: u8) -> Content {
-    let source =
-        Source { list_date: date(2026, 1, 1), file: "f".into(), sha256: [0; 32], numbers: u64::from(numbers) };
+    let source = Source { list_date: date(2026, 1, 1), file: "f".into(), sha256: [0; 32], numbers: u64::from(numbers) };
     Content {
         coverage: Coverage::Everywhere(source),
         numbers: numbers.into(),

@@ -113,10 +113,7 @@ pub async fn propose<C: Cluster>(
 /// Makes sure that no check is judged by a catalog older than this one from here on.
 pub async fn confirm<C: Cluster>(cluster: &C, known: &Known, deadline: Instant) -> Result<(), Undecided> {
     let revision = known.catalog.revision;
-    cluster
-        .barrier(revision, deadline)
-        .await
-        .map_err(|why| Undecided::NotTold { revision, why: why.to_string() })
+    cluster.barrier(revision, deadline).await.map_err(|why| Undecided::NotTold { revision, why: why.to_string() })
 }
 
 /// Decides a change and puts it in force everywhere.

@@ -203,7 +203,8 @@ mod tests {
     async fn a_rule_is_in_the_view_and_behind_a_barrier_before_it_is_answered() {
         let (fake, _) = founded();
         let rules = Rules::new(fake.clone());
-        for (kind, pattern) in [("area_code", "201"), ("exchange", "555"), ("prefix", "201555"), ("regex", "^\\+1201")] {
+        for (kind, pattern) in [("area_code", "201"), ("exchange", "555"), ("prefix", "201555"), ("regex", "^\\+1201")]
+        {
             let (known, rule) = rules.add(DEFAULT_TENANT_ID, request(kind, pattern)).await.expect(kind);
             assert_eq!((rule.pattern.kind(), rule.pattern.to_string().as_str()), (kind, pattern));
             assert_eq!(fake.barriers().last(), Some(&known.catalog.revision));
@@ -236,7 +237,10 @@ mod tests {
         let (_, all) = rules.add(DEFAULT_TENANT_ID, global("area_code", "203")).await.expect("added");
         assert_eq!(patterns(&rules, acme), ["201", "203"]);
         assert_eq!(patterns(&rules, DEFAULT_TENANT_ID), ["202", "203"]);
-        for act in [rules.get(acme, &theirs.id.to_string()).await.map(|(_, rule)| rule), rules.remove(acme, &theirs.id.to_string()).await] {
+        for act in [
+            rules.get(acme, &theirs.id.to_string()).await.map(|(_, rule)| rule),
+            rules.remove(acme, &theirs.id.to_string()).await,
+        ] {
             assert_eq!(act.expect_err("not theirs").kind(), Kind::NotFound);
         }
         assert!(matches!(rules.remove(acme, &all.id.to_string()).await, Err(Error::Global)));

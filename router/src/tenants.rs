@@ -199,7 +199,9 @@ fn areas(
             (true, _) | (false, []) => return Err(bad("needs either all areas or some")),
             (false, areas) => {
                 let read: Result<BTreeSet<Area>, _> = areas.iter().map(|area| area.parse()).collect();
-                AreaSet::These(read.map_err(|why: dnc_core::area::AreaError| bad(&format!("names an area that is {why}")))?)
+                AreaSet::These(
+                    read.map_err(|why: dnc_core::area::AreaError| bad(&format!("names an area that is {why}")))?,
+                )
             }
         };
         if found.insert(registry.id, areas).is_some() {
@@ -256,7 +258,8 @@ mod tests {
         let tenants = Tenants::new(fake.clone());
         let made = tenants.create(new("acme", None)).await.expect("made").tenant().clone();
         let everything = Some(v1::Holds { everything: true, registries: Vec::new() });
-        let asked = UpdateTenantRequest { name: "acme".into(), edition: made.edition, holds: everything, requires: None };
+        let asked =
+            UpdateTenantRequest { name: "acme".into(), edition: made.edition, holds: everything, requires: None };
         let changed = tenants.update(asked.clone()).await.expect("changed");
         assert_eq!(changed.tenant().terms, Terms { holds: Holds::Everything, requires: made.terms.requires });
         assert_eq!(fake.barriers().last(), Some(&changed.known.catalog.revision));
@@ -279,7 +282,9 @@ mod tests {
         let requires = requires(vec![some("federal", &["201"])]);
         let asked = UpdateTenantRequest { name: "acme".into(), requires, ..UpdateTenantRequest::default() };
         let changed = tenants.update(asked).await.expect("changed");
-        assert!(matches!(&changed.tenant().terms.holds, Holds::These(held) if held.len() == 1 && !held.contains_key(&tx)));
+        assert!(
+            matches!(&changed.tenant().terms.holds, Holds::These(held) if held.len() == 1 && !held.contains_key(&tx))
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -117,7 +117,10 @@ async fn update(asked: Update) -> Result<()> {
         edition = if edition == 0 { now.edition } else { edition };
     }
     let (holds, requires) = (asked.terms.holds()?, asked.terms.requires(&before)?);
-    ensure!(holds.is_some() || requires.is_some(), "nothing to change is given: --holds, --requires, --requires-federal");
+    ensure!(
+        holds.is_some() || requires.is_some(),
+        "nothing to change is given: --holds, --requires, --requires-federal"
+    );
     let request = UpdateTenantRequest { name: asked.name, edition, holds, requires };
     let changed = client.update_tenant(request).await.map_err(explain).context("change the tenant")?;
     tell(&changed, asked.caller.output)

@@ -216,7 +216,8 @@ impl Registry {
         let sealed = || self.versions.values().filter(|v| v.content().is_some()).map(|v| v.id);
         // Ids count up, so the newest come last.
         let newest = sealed().rev().take(usize::from(self.settings.keep_versions.max(1)));
-        let mut needed: BTreeSet<VersionId> = self.active.into_iter().chain(self.previous).chain(self.summoned).collect();
+        let mut needed: BTreeSet<VersionId> =
+            self.active.into_iter().chain(self.previous).chain(self.summoned).collect();
         needed.extend(newest);
         let making = self.versions.values().filter(|v| v.state == VersionState::Staging);
         needed.extend(making.filter_map(Version::parent));

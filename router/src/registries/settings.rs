@@ -40,7 +40,10 @@ pub fn lay_over(base: &Settings, given: &v1::RegistrySettings, kind: RegistryKin
     Invalid::limit("jurisdiction", &jurisdiction, MAX_JURISDICTION)?;
     let fetch = fetch(base.fetch.as_ref(), given)?;
     if fetch.is_some() && kind.is_live() {
-        return Err(Invalid::new("url", format!("a registry of type {kind} changes entry by entry, nothing is fetched")));
+        return Err(Invalid::new(
+            "url",
+            format!("a registry of type {kind} changes entry by entry, nothing is fetched"),
+        ));
     }
     Ok(Settings {
         schedule: schedule(base, given, fetch.as_ref(), kind, &jurisdiction)?,
@@ -165,7 +168,10 @@ fn check_url(field: &'static str, url: &str, schemes: &[&str]) -> Result<(), Inv
         return Err(Invalid::new(field, "names no host"));
     }
     if user.contains(':') {
-        return Err(Invalid::new(field, "a password does not belong here: give it as api_key, which is stored encrypted"));
+        return Err(Invalid::new(
+            field,
+            "a password does not belong here: give it as api_key, which is stored encrypted",
+        ));
     }
     Ok(())
 }

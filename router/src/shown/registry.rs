@@ -149,10 +149,7 @@ pub struct SyncShown<'a> {
 impl<'a> RegistriesShown<'a> {
     /// All registries of an answer.
     pub fn of(answer: &'a v1::ListRegistriesResponse) -> Self {
-        Self {
-            registries: answer.registries.iter().map(RegistryShown::of).collect(),
-            revision: answer.revision,
-        }
+        Self { registries: answer.registries.iter().map(RegistryShown::of).collect(), revision: answer.revision }
     }
 }
 

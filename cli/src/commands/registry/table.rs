@@ -49,7 +49,11 @@ pub fn whole(registry: &Registry) -> Result<()> {
         ("guard", format!("shrinks {}, grows {}", percent(settings.shrink), percent(settings.growth))),
         (
             "relationship",
-            format!("{} months, {} after an inquiry", number(settings.purchase_months), number(settings.inquiry_months)),
+            format!(
+                "{} months, {} after an inquiry",
+                number(settings.purchase_months),
+                number(settings.inquiry_months)
+            ),
         ),
         ("format", text(&settings.format)),
         ("mapping", text(&settings.mapping)),

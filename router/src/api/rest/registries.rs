@@ -32,10 +32,7 @@ pub async fn list<C: Cluster>(Shared(state): Shared<State<C>>) -> Response {
 }
 
 /// `GET /api/v1/dnc/registries/{id}`
-pub async fn show<C: Cluster>(
-    Shared(state): Shared<State<C>>,
-    NamePath(named): NamePath,
-) -> Result<Response, Problem> {
+pub async fn show<C: Cluster>(Shared(state): Shared<State<C>>, NamePath(named): NamePath) -> Result<Response, Problem> {
     state.registries.get(&named).await.map(|found| shown(StatusCode::OK, &found)).map_err(problem)
 }
 

@@ -169,6 +169,9 @@ mod tests {
             assert_eq!(why.field, field);
         }
         assert_eq!(read(json!({"name": "tx"})).create().expect_err("no type").field, "type");
-        assert_eq!(read(json!({"name": "tx", "type": "state", "edition": 1})).create().expect_err("new").field, "edition");
+        assert_eq!(
+            read(json!({"name": "tx", "type": "state", "edition": 1})).create().expect_err("new").field,
+            "edition"
+        );
     }
 }

@@ -99,10 +99,7 @@ pub async fn list<C: Cluster>(Shared(state): Shared<State<C>>) -> Response {
 }
 
 /// `GET /api/v1/dnc/tenants/{name}`
-pub async fn show<C: Cluster>(
-    Shared(state): Shared<State<C>>,
-    NamePath(name): NamePath,
-) -> Result<Response, Problem> {
+pub async fn show<C: Cluster>(Shared(state): Shared<State<C>>, NamePath(name): NamePath) -> Result<Response, Problem> {
     state.tenants.get(&name).await.map(|found| shown(StatusCode::OK, &found)).map_err(problem)
 }
 

@@ -60,9 +60,7 @@ fn what_begins_to_be_fetched_gets_the_usual_schedule_and_what_ends_loses_it() {
 
 #[test]
 fn every_bad_field_is_refused_by_its_name() {
-    let schedule = |cron: &str, time_zone: &str| {
-        Some(v1::Schedule { cron: cron.into(), time_zone: time_zone.into() })
-    };
+    let schedule = |cron: &str, time_zone: &str| Some(v1::Schedule { cron: cron.into(), time_zone: time_zone.into() });
     let percent = |limit| Some(v1::Percent { limit: Some(limit) });
     let url = |url: &str| Given { url: Some(url.into()), ..Given::default() };
     let lookup = |lookup: &str| Given { lookup_url: Some(lookup.into()), ..url("https://a.example/") };
