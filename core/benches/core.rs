@@ -10,7 +10,7 @@ use std::io::Cursor;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dnc_core::block::{Block, BlockBuilder, BlockSetBuilder};
 use dnc_core::ids::{RequestId, TenantId};
-use dnc_core::listfile::{self, Options};
+use dnc_core::listfile::{self, Entry, Options};
 use dnc_core::number::PhoneNumber;
 use dnc_core::rule::{Pattern, Rule, RuleSet};
 
@@ -67,8 +67,10 @@ fn read(c: &mut Criterion) {
     group.sample_size(10).throughput(Throughput::Elements(5_000_000));
     let count_all = |name: &str| {
         let mut sum = 0_u64;
-        let mut sink = |number: PhoneNumber| -> Result<(), Infallible> {
-            sum = sum.wrapping_add(number.to_u64());
+        let mut sink = |entry: Entry| -> Result<(), Infallible> {
+            if let Entry::Number(number) = entry {
+                sum = sum.wrapping_add(number.to_u64());
+            }
             Ok(())
         };
         let read = listfile::read(name, Cursor::new(&list), &Options::default(), &mut sink, &mut |_| {});
@@ -79,7 +81,10 @@ fn read(c: &mut Criterion) {
     group.bench_function("flat lines into blocks", |b| {
         b.iter(|| {
             let mut builder = BlockSetBuilder::new();
-            let mut sink = |number| builder.insert(number);
+            let mut sink = |entry| match entry {
+                Entry::Number(number) => builder.insert(number),
+                Entry::Change(_) => unreachable!("a full list"),
+            };
             listfile::read("list.txt", Cursor::new(&list), &Options::default(), &mut sink, &mut |_| {}).unwrap();
             builder.into_sorted().len()
         });

@@ -67,8 +67,6 @@ const WRITES: Policy =
 const CHANGES: Policy =
     Policy { attempt: Duration::from_secs(14), total: Duration::from_secs(30), pause: Duration::from_millis(50) };
 
-/// The metadata key of the tenant's name.
-const TENANT: &str = "x-dnc-tenant";
 
 /// Speaks to one or several routers. Clones share connections, which open at first use.
 #[derive(Clone)]
@@ -93,9 +91,6 @@ pub enum Error {
     /// A router refused the request, or none answered it in time.
     #[error("{}", describe(.0))]
     Status(Box<Status>),
-    /// Not the name of a tenant.
-    #[error("this is not the name of a tenant")]
-    BadTenant,
     /// It is not known whether a write was done.
     #[error("not confirmed: it may have been done; repeating it with request_id {request_id} is safe: {}", describe(.status))]
     Unknown {

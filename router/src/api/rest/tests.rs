@@ -454,6 +454,9 @@ async fn the_document_and_its_page_are_served_and_load_nothing_from_elsewhere() 
     let text = std::str::from_utf8(&bytes).expect("UTF-8");
     assert!(text.contains("openapi.json"));
     assert!(!text.contains("http://") && !text.contains("https://") && !text.contains("src="));
+}
+
+#[tokio::test]
 async fn opt_outs_are_added_found_verified_and_removed_in_bulk() {
     let fake = Fake::founded();
     let item = |number: &str| {
