@@ -1,7 +1,6 @@
 //! What one router has acknowledged, every other router knows at once.
 
 use anyhow::{Result, ensure};
-use dnc_core::ids::RequestId;
 use dnc_core::verdict::{Cause, Verdict};
 use dnc_proto::v1;
 use dnc_proto::v1::suppression_service_client::SuppressionServiceClient;

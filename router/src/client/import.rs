@@ -50,7 +50,7 @@ impl Client {
             sent
         };
         let receiving = async {
-            let response = registries(channel).import(self.request(ReceiverStream::new(parts))).await?;
+            let response = registries(channel).import(self.named(ReceiverStream::new(parts))).await?;
             let mut events = response.into_inner();
             let mut result = None;
             while let Some(event) = events.message().await? {

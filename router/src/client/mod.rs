@@ -172,7 +172,7 @@ impl Client {
         requests: impl Stream<Item = v1::CheckRequest> + Send + 'static,
     ) -> Result<Streaming<v1::CheckResponse>, Error> {
         let channel = self.routers.first_alive(CONNECT).await?;
-        let response = checks(channel).check_stream(self.request(requests)).await?;
+        let response = checks(channel).check_stream(self.named(requests)).await?;
         Ok(response.into_inner())
     }
 
@@ -188,8 +188,8 @@ impl Client {
         Ok(self.call(WRITES, v1::ListRegistriesRequest {}, send).await?)
     }
 
-    /// A request of the client's tenant.
-    fn request<M>(&self, message: M) -> Request<M> {
+    /// A request that names the tenant.
+    fn named<M>(&self, message: M) -> Request<M> {
         let mut request = Request::new(message);
         if let Some(tenant) = &self.tenant {
             request.metadata_mut().insert(TENANT, tenant.clone());
@@ -222,7 +222,7 @@ impl Client {
         F: Future<Output = Result<Response<R>, Status>>,
     {
         let attempt = |channel, limit| {
-            let mut request = self.request(message.clone());
+            let mut request = self.named(message.clone());
             request.set_timeout(limit);
             let sent = send(channel, request);
             async move {

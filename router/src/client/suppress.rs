@@ -103,7 +103,7 @@ impl Client {
         request: v1::ExportSuppressionsRequest,
     ) -> Result<Streaming<v1::ExportSuppressionsResponse>, Error> {
         let channel = self.routers.first_alive(CONNECT).await?;
-        Ok(suppressions(channel).export_suppressions(self.request(request)).await?.into_inner())
+        Ok(suppressions(channel).export_suppressions(self.named(request)).await?.into_inner())
     }
 
     /// Takes in a file that was exported, and tells how many bytes of it are sent. Not repeated when the router goes
@@ -142,7 +142,7 @@ impl Client {
             drop(sender);
             Ok(())
         };
-        let request = self.request(ReceiverStream::new(parts));
+        let request = self.named(ReceiverStream::new(parts));
         let receiving = async { Ok(suppressions(channel).import_suppressions(request).await?.into_inner()) };
         tokio::pin!(sending, receiving);
         tokio::select! {
