@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use dnc_core::ids::RequestId;
 use dnc_core::verdict::{Cause, Verdict};
 use dnc_proto::v1;
 use dnc_proto::v1::suppression_service_client::SuppressionServiceClient;
