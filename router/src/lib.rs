@@ -13,6 +13,7 @@ mod api;
 pub mod client;
 mod clock;
 mod cluster;
+mod details;
 mod failure;
 mod import;
 mod options;

@@ -93,6 +93,7 @@ pub async fn run(
     let mut background = JoinSet::new();
     background.spawn(dnc_meta::follow(meta, cache.clone(), serving.clone()));
     background.spawn(gossip::seed(cache.clone(), seeds, serving.clone()));
+    background.spawn(state.imports.clone().keep_pruning(serving.clone()));
     background.spawn(tell_ready(cache, ready, health, serving.clone()));
 
     let mut servers = JoinSet::new();

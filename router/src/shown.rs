@@ -1,8 +1,15 @@
 //! A check's answer as JSON: the one shape that REST answers with and `dnc check -o json` prints.
+//! `import` and `versions` are those of loads.
+
+mod import;
+mod versions;
 
 use dnc_proto::v1::{CheckResponse, Evidence, Reason, UnknownCause, Verdict};
 use jiff::Timestamp;
 use serde::Serialize;
+
+pub use self::import::{AreaShown, BadLineShown, ImportShown};
+pub use self::versions::{ActivatedShown, VersionsShown};
 
 /// The answer for one number, alone or in a bulk.
 #[derive(Serialize)]

@@ -8,6 +8,7 @@ pub mod import;
 mod progress;
 pub mod registry;
 pub mod suppress;
+pub mod versions;
 
 use anyhow::{Result, anyhow};
 use dnc_router::client::{Client, Error};

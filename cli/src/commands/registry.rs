@@ -30,6 +30,8 @@ enum Act {
     },
     /// Create a registry. Repeating it with the same values changes nothing.
     Create(Create),
+    #[command(flatten)]
+    Versions(super::versions::Act),
 }
 
 #[derive(clap::Args)]
@@ -81,6 +83,7 @@ pub async fn run(asked: RegistryArgs) -> Result<ExitCode> {
     match asked.act {
         Act::List { caller } => list(&caller).await,
         Act::Create(create) => self::create(create).await,
+        Act::Versions(act) => super::versions::run(act).await,
     }
 }
 

@@ -13,12 +13,14 @@
 //! connection did not open was not done. Registries are made and listed with 6 s and 10 s too. A
 //! stream and an import go to the first router that takes them and are not repeated.
 //!
-//! Start at [`Client`]. `attempts` is the policy, `import` sends files.
+//! Start at [`Client`]. `attempts` is the policy, `import` sends files, `versions` activates what was loaded: with 240 s
+//! and 300 s, since replicas may have to read a version first, and to ask again changes nothing.
 
 mod attempts;
 mod import;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 use std::sync::Arc;
 use std::time::Duration;

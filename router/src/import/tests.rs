@@ -267,7 +267,7 @@ async fn of_two_loads_into_one_registry_the_second_to_activate_loses() {
     let options = Options::default();
     let known = fake.known();
     let registry = known.catalog.registry_named("federal").expect("founded");
-    let slow = Loading::begin(&fake, registry, &options.import).await.expect("begun");
+    let slow = Loading::begin(&fake, registry, 1, &options.import).await.expect("begun");
     run(&fake, header(), &[(FILE, "201,5550100\n")]).await.expect("the fast one");
     let (_, content) = fake.known().catalog.registries[&registry.id]
         .active_version()

@@ -8,12 +8,14 @@ mod check;
 mod registry;
 mod stream;
 mod suppression;
+mod versions;
 
 use dnc_core::ids::TenantId;
 use dnc_proto::v1;
 use dnc_proto::v1::check_service_server::CheckServiceServer;
 use dnc_proto::v1::registry_service_server::RegistryServiceServer;
 use dnc_proto::v1::suppression_service_server::SuppressionServiceServer;
+use dnc_proto::v1::version_service_server::VersionServiceServer;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::service::Routes;
 use tonic::{Code, Response, Status};
@@ -33,7 +35,13 @@ const MAX_REQUEST_BYTES: usize = 16 << 20;
 const MAX_STATUS_CHARS: usize = 4_000;
 
 /// The services that health reports on; the empty name is the whole process.
-const SERVICES: [&str; 4] = ["", "dnc.v1.CheckService", "dnc.v1.RegistryService", "dnc.v1.SuppressionService"];
+const SERVICES: [&str; 5] = [
+    "",
+    "dnc.v1.CheckService",
+    "dnc.v1.RegistryService",
+    "dnc.v1.SuppressionService",
+    "dnc.v1.VersionService",
+];
 
 /// All gRPC services, and the handle by which health is told.
 pub fn routes<C: Cluster>(state: &State<C>) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
@@ -51,6 +59,7 @@ pub fn routes<C: Cluster>(state: &State<C>) -> Result<(Routes, HealthReporter), 
             RegistryServiceServer::new(registry::Service(state.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
         )
         .add_service(SuppressionServiceServer::new(suppression::Service(state.clone())))
+        .add_service(VersionServiceServer::new(versions::Service(state.clone())))
         .add_service(health)
         .add_service(reflection);
     Ok((routes.routes(), reporter))

@@ -7,11 +7,13 @@
 
 mod check;
 mod frame;
+mod import;
 mod problem;
 mod process;
 mod read;
 mod registries;
 mod suppression;
+mod versions;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +42,10 @@ pub fn router<C: Cluster>(state: State<C>, metrics: Metrics) -> Router {
         .route("/api/v1/dnc/internal", post(suppression::add))
         .route("/api/v1/dnc/internal/{phone}", delete(suppression::remove))
         .route("/api/v1/dnc/registries", get(registries::list).post(registries::create))
+        .route(import::PATH, post(import::import).layer(DefaultBodyLimit::disable()))
+        .route("/api/v1/dnc/registries/{id}/versions", get(versions::list))
+        .route(versions::ACTIVATE, post(versions::activate))
+        .route(versions::ROLL_BACK, post(versions::roll_back))
         .route("/readyz", get(process::ready))
         .with_state(state)
         .merge(process::router(metrics))

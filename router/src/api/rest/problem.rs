@@ -4,8 +4,11 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::failure::{Failure, Invalid, Kind};
+use crate::import;
+use crate::shown::{AreaShown, BadLineShown};
 
 /// The media type of every error.
 const MEDIA_TYPE: &str = "application/problem+json";
@@ -24,6 +27,9 @@ pub struct Problem {
     /// What is wrong where, as far as it lies in single parts of the request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
+    /// What more there is to say of an import that failed.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    import: Option<Value>,
 }
 
 /// One part of a request that is wrong.
@@ -45,6 +51,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
+            import: None,
         }
     }
 
@@ -67,6 +74,28 @@ impl Problem {
     pub fn field(pointer: impl Into<String>, why: &Invalid) -> Self {
         let mut problem = Self::of(why);
         problem.errors.push(Fault { pointer: pointer.into(), detail: why.detail.clone() });
+        problem
+    }
+
+    /// An import that failed: with its bad lines, or with what its guard stops and the version that waits.
+    pub fn of_import(failure: &import::Error) -> Self {
+        let mut problem = match failure {
+            import::Error::Invalid(why) => Self::field(why.field, why),
+            _ => Self::of(failure),
+        };
+        problem.import = failure.details().map(|details| {
+            let mut members = Map::new();
+            if !details.bad_lines.is_empty() {
+                let lines: Vec<_> = details.bad_lines.iter().map(BadLineShown::of).collect();
+                members.insert("bad_lines".into(), json!(lines));
+            }
+            if details.held_version > 0 {
+                let stopped: Vec<_> = details.stopped.iter().map(AreaShown::of).collect();
+                members.insert("held_version".into(), json!(details.held_version));
+                members.insert("stopped".into(), json!(stopped));
+            }
+            Value::Object(members)
+        });
         problem
     }
 
