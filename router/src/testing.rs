@@ -195,6 +195,11 @@ impl Fake {
         self.state.lock().lost.extend(vec![Lost::Before; count]);
     }
 
+    /// Loses the next proposal like this.
+    pub fn lose_next(&self, how: Lost) {
+        self.state.lock().lost.push_back(how);
+    }
+
     /// Loses those proposals that `which` says.
     pub fn lose_proposals(&self, which: fn(&Change) -> Option<Lost>) {
         self.state.lock().lose = Some(which);

@@ -1,7 +1,9 @@
 //! What a load speaks for, and as of when: settled from what files declare and what the operator says.
 //!
-//! Pure. Never inferred from the numbers: a list that happens to hold none of an area still covers
+//! `fits` says what a load can be made from. Pure. Never inferred from the numbers: a list that happens to hold none of an area still covers
 //! it, and one that is cut off must not pass for a complete list of less.
+
+mod fits;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -22,8 +24,6 @@ use crate::failure::Invalid;
 
 /// Most areas that an operator can name.
 const MAX_COVERS: usize = 2_000;
-/// Most notes about gaps between lists.
-const MAX_GAPS: usize = 5;
 /// Longest text of file names in a source, bytes.
 const MAX_NAMES: usize = 1_024;
 
@@ -128,83 +128,11 @@ impl Scope {
         }
     }
 
-    /// Refuses what cannot be made from the version before: a part of what covers everything, and changes of
-    /// what is not loaded or is newer.
-    pub fn fits(&self, kind: ListKind, before: Option<&Coverage>) -> Result<(), Error> {
-        let misfit = |why: &str| Err(Error::DoesNotFit(why.into()));
-        match (kind, self, before) {
-            (ListKind::Full, Scope::Areas(_), Some(Coverage::Everywhere(_))) => misfit(
-                "the registry's active version covers everything, and these files cover some areas; \
-                 load all there is",
-            ),
-            (ListKind::Full, _, _) => Ok(()),
-            (ListKind::Changes, _, None) => {
-                misfit("the registry has no active version that could be changed; load the full list first")
-            }
-            (ListKind::Changes, Scope::Everywhere(origin), Some(Coverage::Everywhere(known))) => {
-                origin.not_older(None, known)
-            }
-            (ListKind::Changes, Scope::Areas(areas), Some(Coverage::Areas(known))) => {
-                for (area, origin) in areas {
-                    let Some(known) = known.get(area) else {
-                        return Err(Error::DoesNotFit(format!(
-                            "area {area} is not covered by the registry's active version; load its full list first"
-                        )));
-                    };
-                    origin.not_older(Some(*area), known)?;
-                }
-                Ok(())
-            }
-            (ListKind::Changes, Scope::Areas(_), Some(Coverage::Everywhere(_))) => misfit(
-                "the registry's active version covers everything, and has one date for all of it; \
-                 load changes of everything, or the full list",
-            ),
-            (ListKind::Changes, Scope::Everywhere(_), Some(Coverage::Areas(_))) => {
-                misfit("the registry's active version covers some areas; name the areas of the changes")
-            }
-        }
-    }
-
-    /// Notes where changes may be missing between what is loaded and the first change of these lists.
-    pub fn note_gaps(&self, lists: &Lists, before: Option<&Coverage>, notes: &mut Vec<String>) {
-        let times = lists.files.iter().flat_map(|file| &file.lists).filter_map(|list| list.times);
-        let Some(first) = times.map(|times| times.earliest.date()).min() else {
-            return;
-        };
-        let gap = |known: &Source| known.list_date.tomorrow().is_ok_and(|next| first > next);
-        let note = |what: String, known: &Source| {
-            format!(
-                "{what}the first change is of {first}, and the list that is loaded of {}: \
-                 make sure that no change list is missing in between",
-                known.list_date
-            )
-        };
-        match (self, before) {
-            (Scope::Everywhere(_), Some(Coverage::Everywhere(known))) if gap(known) => {
-                notes.push(note(String::new(), known));
-            }
-            (Scope::Areas(areas), Some(Coverage::Areas(known))) => {
-                let known = areas.keys().filter_map(|area| Some((area, known.get(area)?)));
-                let gaps = known.filter(|(_, known)| gap(known)).take(MAX_GAPS);
-                notes.extend(gaps.map(|(area, known)| note(format!("area {area}: "), known)));
-            }
-            _ => {}
-        }
-    }
-
     /// Whether the load speaks for this area.
     pub fn covers(&self, area: Area) -> bool {
         match self {
             Scope::Everywhere(_) => true,
             Scope::Areas(areas) => areas.contains_key(&area),
-        }
-    }
-
-    /// The oldest date of its lists.
-    pub fn list_date(&self) -> Option<Date> {
-        match self {
-            Scope::Everywhere(origin) => Some(origin.list_date),
-            Scope::Areas(areas) => areas.values().map(|origin| origin.list_date).min(),
         }
     }
 
@@ -340,16 +268,6 @@ fn list_date(
 impl Origin {
     fn of(list_date: Date, file: &ReadFile) -> Self {
         Self { list_date, files: vec![(file.name.clone(), file.sha256)] }
-    }
-
-    /// Refuses changes that are older than what they change.
-    fn not_older(&self, area: Option<Area>, known: &Source) -> Result<(), Error> {
-        if self.list_date >= known.list_date {
-            return Ok(());
-        }
-        let area = area.map_or_else(String::new, |area| format!("area {area}: "));
-        let (own, known) = (self.list_date, known.list_date);
-        Err(Error::DoesNotFit(format!("{area}the changes are of {own}, and the list that is loaded is newer, of {known}")))
     }
 
     /// Several lists speak for one part together: their numbers are united, and the part is as old as the oldest.

@@ -1,11 +1,16 @@
 //! Whole imports against a cluster that fails on demand.
 
+mod life;
+mod model;
+
 use dnc_core::catalog::{Change, Decision};
+use dnc_core::ids::VersionId;
 use dnc_core::number::PhoneNumber;
 use dnc_core::registry::VersionState;
 use dnc_proto::v1::import_request::Part;
 use tokio::sync::mpsc;
 
+use super::version::Loading;
 use super::*;
 use crate::failure::{Failure, Kind};
 use crate::testing::{Fake, Lost, SHARDS, Written};

@@ -29,7 +29,7 @@ pub struct Problem {
     errors: Vec<Fault>,
     /// What more there is to say of an import that failed.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    import: Option<Value>,
+    import: Option<Box<Value>>,
 }
 
 /// One part of a request that is wrong.
@@ -94,7 +94,7 @@ impl Problem {
                 members.insert("held_version".into(), json!(details.held_version));
                 members.insert("stopped".into(), json!(stopped));
             }
-            Value::Object(members)
+            Box::new(Value::Object(members))
         });
         problem
     }

@@ -1,5 +1,7 @@
 //! REST against a cluster that answers on demand: names and shapes of the JSON, and a problem for each bad request.
 
+mod import;
+
 use std::sync::Arc;
 
 use axum::Router;
