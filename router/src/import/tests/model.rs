@@ -122,7 +122,7 @@ async fn live(acts: Vec<Act>) -> Result<(), TestCaseError> {
             }
         }
         let (areas, expected) = model.now();
-        let found: Vec<String> = numbers(&fake, "federal").iter().map(|number| number.to_string()[2..].into()).collect();
+        let found: Vec<String> = numbers(&fake, "federal").iter().map(|number| number.to_string()[1..].into()).collect();
         prop_assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
         let known = fake.known();
         let active = known.catalog.registry_named("federal").expect("founded").active_version();
