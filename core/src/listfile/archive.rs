@@ -8,9 +8,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use zip::ZipArchive;
 
-use super::input::{Budget, Tracked};
-use super::tally::Tally;
-use super::{ListFileError, Options, declared_by_name, name::printable, read_file};
+use super::input::Tracked;
+use super::name::printable_name;
+use super::{Declared, ListFileError, Options, declared_by_name};
 
 /// The record at the end of a zip: 22 bytes and a comment.
 const END_BYTES: usize = 22;
@@ -27,15 +27,17 @@ pub(super) fn is_zip(head: &[u8]) -> bool {
     [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"].iter().any(|magic| head.starts_with(*magic))
 }
 
-/// Reads every list in the archive.
-pub(super) fn read(
+/// What to do with one list of an archive: its name, what the archive declares, its content.
+pub(super) type Visit<'a> = dyn FnMut(&str, &Declared, &mut dyn Read) -> Result<(), ListFileError> + 'a;
+
+/// Goes through every list in the archive; gives the names of the files that are no lists by their names alone.
+pub(super) fn each(
     name: &str,
     length: u64,
     source: &mut Tracked<'_>,
     options: &Options,
-    budget: &mut Budget<'_>,
-    tally: &mut Tally<'_>,
-) -> Result<(), ListFileError> {
+    visit: &mut Visit<'_>,
+) -> Result<Vec<String>, ListFileError> {
     let broken = |why| ListFileError::BrokenArchive { file: name.into(), why };
     let unpack = |source| ListFileError::Unpack { file: name.into(), source };
     let files = directory(source, length).map_err(|error| ListFileError::read(name, error))?.map_err(broken)?;
@@ -50,15 +52,15 @@ pub(super) fn read(
         return Err(broken("files overlap in it"));
     }
     let outer = declared_by_name(name);
-    let mut lists = 0;
+    let (mut lists, mut skipped) = (0, Vec::new());
     for at in 0..archive.len() {
         let entry = archive.by_index_raw(at).map_err(unpack)?;
-        let file = printable(entry.name());
+        let file = printable_name(entry.name());
         if entry.is_dir() && entry.size() == 0 {
             continue;
         }
         if is_companion(&file) {
-            tally.skip(file);
+            skipped.push(file);
             continue;
         }
         if entry.encrypted() {
@@ -69,13 +71,13 @@ pub(super) fn read(
         }
         drop(entry);
         let mut entry = archive.by_index(at).map_err(unpack)?;
-        read_file(&file, &outer, &mut entry, options, budget, tally)?;
+        visit(&file, &outer, &mut entry)?;
         lists += 1;
     }
     if lists == 0 {
         return Err(ListFileError::Empty { file: name.into() });
     }
-    Ok(())
+    Ok(skipped)
 }
 
 /// What a Mac puts into every zip next to the real files.

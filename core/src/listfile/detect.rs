@@ -1,15 +1,23 @@
 //! Which form a file has, from its beginning.
 
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 
-use super::field::{Country, not_digits};
+use super::change::looks_like_change;
+use super::field::Country;
+use super::input::LineLimit;
 use super::{Format, ListFileError, Options, csv, text};
 
 /// How many lines are looked at before a file counts as unknown: its first lines may be bad ones.
 const MAX_LINES: usize = 100;
 
 /// Looks at the beginning of a file; `is_whole` if that is all of it.
-pub(super) fn format_of(name: &str, head: &[u8], is_whole: bool, options: &Options) -> Result<Format, ListFileError> {
+pub(super) fn format_of(
+    name: &str,
+    head: &[u8],
+    is_whole: bool,
+    limit: LineLimit<'_>,
+    options: &Options,
+) -> Result<Format, ListFileError> {
     let country = Country::new(options)?;
     let start = head.trim_ascii_start();
     if start.is_empty() && is_whole {
@@ -21,10 +29,13 @@ pub(super) fn format_of(name: &str, head: &[u8], is_whole: bool, options: &Optio
         // Not every file in tags is a list: a download that failed is a page that says so.
         return if has_list_tag(start) { Ok(Format::Xml) } else { Err(unknown()) };
     }
+    if !is_whole && memchr(b'\n', head).is_none() && head.is_ascii() {
+        limit.check(head, 1)?;
+    }
     let mut lines = head
         .split_inclusive(|&byte| byte == b'\n')
         .filter(|line| is_whole || line.ends_with(b"\n"))
-        .map(<[u8]>::trim_ascii)
+        .map(|line| first_of(line.trim_ascii()))
         .filter(|line| !line.is_empty())
         .take(MAX_LINES)
         .peekable();
@@ -35,8 +46,8 @@ pub(super) fn format_of(name: &str, head: &[u8], is_whole: bool, options: &Optio
         return Ok(Format::Csv);
     }
     for line in lines {
-        if is_change(line) {
-            return Err(ListFileError::ChangeList { file: name.into() });
+        if looks_like_change(line) {
+            return Ok(Format::Change);
         }
         if text::number_of(line, country).is_ok() {
             return Ok(if line.contains(&b',') { Format::FtcFlat } else { Format::Digits });
@@ -48,37 +59,16 @@ pub(super) fn format_of(name: &str, head: &[u8], is_whole: bool, options: &Optio
     Err(unknown())
 }
 
+/// The text before a carriage return within a line. Files whose lines end in that alone are no lists, but saying what
+/// they were meant to be lets the reader say what is wrong with them.
+fn first_of(line: &[u8]) -> &[u8] {
+    memchr(b'\r', line).map_or(line, |at| &line[..at])
+}
+
 /// Digits that are no number still tell what the file is meant to be; the reader will say what is wrong with them.
 fn looks_like_digits(line: &[u8]) -> bool {
     let digits = line.strip_prefix(b"+").unwrap_or(line);
     (7..=15).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
-}
-
-/// `10digits,time,action` or `NPA,7digits,time,action`: a list of additions and deletions.
-fn is_change(line: &[u8]) -> bool {
-    if not_digits(line).is_some() {
-        return false;
-    }
-    let fields: Vec<&[u8]> = line.split(|&byte| byte == b',').map(unquoted).take(5).collect();
-    let digits = |field: &[u8], lengths: &[usize]| {
-        let field = field.strip_prefix(b"+").unwrap_or(field);
-        lengths.contains(&field.len()) && field.iter().all(u8::is_ascii_digit)
-    };
-    let is_action = |field: &[u8]| field.len() == 1 && field[0].is_ascii_alphabetic();
-    let is_time =
-        |field: &[u8]| field.len() >= 8 && field[0].is_ascii_digit() && field.iter().any(|byte| b"-:/T".contains(byte));
-    match fields.as_slice() {
-        [number, time, action] => digits(number, &[10, 11]) && (is_action(action) || is_time(time)),
-        [area_code, local, time, action] => {
-            digits(area_code, &[3]) && digits(local, &[7]) && (is_action(action) || is_time(time))
-        }
-        _ => false,
-    }
-}
-
-fn unquoted(field: &[u8]) -> &[u8] {
-    let field = field.trim_ascii();
-    field.strip_prefix(b"\"").and_then(|field| field.strip_suffix(b"\"")).unwrap_or(field)
 }
 
 fn has_list_tag(head: &[u8]) -> bool {

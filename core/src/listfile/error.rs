@@ -5,7 +5,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::BadLine;
+use super::{BadLine, BadMapping, Format};
 
 /// Whatever the receiver of the numbers failed with.
 pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
@@ -72,6 +72,28 @@ pub enum LineError {
     /// Seven digits outside any area.
     #[error("a local number outside any area")]
     NoArea,
+    /// A change that is neither an addition nor a deletion. It puts the whole file in doubt: it may say what later lines
+    /// take for granted.
+    #[error("an unknown action: the whole file is refused")]
+    UnknownAction,
+    /// A line in front of the list, which the mapping skips, looks like the lines of the list.
+    #[error("a line that is skipped holds a number: the whole file is refused")]
+    SkippedNumber,
+    /// What should be a time cannot be read as one, or is none that a list can know of.
+    #[error("not a time")]
+    Time,
+    /// Days, times of day and times with a zone next to each other: their order would be a guess.
+    #[error("a time that tells more or less than those before it")]
+    TimeForm,
+    /// Bytes outside ASCII in front of a column that has its place in bytes.
+    #[error("not ASCII: columns of fixed width cannot be counted")]
+    NotAscii,
+    /// What should be a country's calling code is none.
+    #[error("not a country's calling code")]
+    Country,
+    /// The number begins with the code of another country than its line names.
+    #[error("a number of another country than the line names")]
+    OtherCountry,
 }
 
 /// Why a list file is refused.
@@ -91,16 +113,39 @@ pub enum ListFileError {
     Sink(#[source] SinkError),
     /// None of the known forms.
     #[error(
-        "{file}: unknown format; looked for `NPA,7digits` lines, lines of digits, XML with <list>, <ac> and <ph> tags, \
+        "{file}: unknown format; looked for `NPA,7digits` lines, lines of digits, changes, XML with <list>, <ac> and <ph> tags, \
          and a CSV header with a column phone, phone_number, number, telephone or mobile"
     )]
     UnknownFormat {
         /// The file's name.
         file: String,
     },
-    /// A list of additions and deletions.
-    #[error("{file}: change lists are not loaded by this version; load the full list")]
+    /// A list of additions and deletions whose layout is not known.
+    #[error(
+        "{file}: a change list in a layout that is not known; lines of `number,time,A|D` are, for others use a mapping"
+    )]
     ChangeList {
+        /// The file's name.
+        file: String,
+    },
+    /// A line for which no limit on bad lines makes up.
+    #[error("{0}")]
+    FatalLine(BadLine),
+    /// A full list and a change list in one archive.
+    #[error("{file}: full lists and change lists in one archive")]
+    MixedKinds {
+        /// The first file that differs.
+        file: String,
+    },
+    /// The mapping cannot be used.
+    #[error("the mapping cannot be used")]
+    Mapping(#[from] BadMapping),
+    /// The mapped format without a mapping, or a mapping together with another format.
+    #[error("format {0}: a mapping goes with the format mapped, and with no other")]
+    MappingAndFormat(Format),
+    /// The mapping has no column for times, and nothing else says when the changes happened.
+    #[error("{file}: its changes have no times, and neither its name nor the caller says of when the list is")]
+    ChangeTime {
         /// The file's name.
         file: String,
     },
@@ -208,6 +253,15 @@ pub enum ListFileError {
     DefaultCountry,
 }
 
+// === impl LineError ===
+
+impl LineError {
+    /// Whether such a line refuses its file, however many bad lines are allowed.
+    pub const fn is_fatal(self) -> bool {
+        matches!(self, Self::UnknownAction | Self::SkippedNumber)
+    }
+}
+
 // === impl ListFileError ===
 
 impl ListFileError {
@@ -222,7 +276,7 @@ fn list(bad_lines: &[BadLine]) -> String {
     for bad in bad_lines {
         let separator = if text.is_empty() { "" } else { "; " };
         // Writing to a string does not fail.
-        let _ = write!(text, "{separator}{} line {}: {}", bad.file, bad.line, bad.why);
+        let _ = write!(text, "{separator}{bad}");
     }
     text
 }

@@ -17,18 +17,33 @@ pub(super) struct Country {
 impl Country {
     pub fn new(options: &Options) -> Result<Self, ListFileError> {
         let code = options.default_country;
-        let known = match code {
-            1 | 44 | 91 => Some(10),
-            65 => Some(8),
-            _ => None,
-        };
         let national_digits = match options.national_digits {
             Some(given) if code == 1 && given != 10 => return Err(ListFileError::DefaultCountry),
             Some(given @ 4..=14) => Some(u32::from(given)),
             Some(_) => return Err(ListFileError::DefaultCountry),
-            None => known,
+            None => usual_digits(code),
         };
         if is_country_code(code) { Ok(Self { code, national_digits }) } else { Err(ListFileError::DefaultCountry) }
+    }
+
+    /// The country that a column names by its calling code.
+    pub fn named(self, text: &[u8]) -> Result<Self, LineError> {
+        let digits = text.strip_prefix(b"+").unwrap_or(text);
+        if !matches!(digits, [b'1'..=b'9', rest @ ..] if rest.len() <= 2) {
+            return Err(LineError::Country);
+        }
+        // At most 999.
+        let code = value_of(digits).map_err(|_| LineError::Country)? as u16;
+        match code {
+            _ if code == self.code => Ok(self),
+            _ if is_country_code(code) => Ok(Self { code, national_digits: usual_digits(code) }),
+            _ => Err(LineError::Country),
+        }
+    }
+
+    /// Whether this is country 1, where an area code and seven digits make a number.
+    pub fn is_nanp(self) -> bool {
+        self.code == 1
     }
 
     /// The number that these bytes write: digits, with a plus sign in front if they begin with a country code.
@@ -64,24 +79,95 @@ impl Country {
     /// The same, with the separators that people write between digits. Columns of a table may have them; plain lines
     /// may not, where a date would look like a number.
     pub fn separated_number(self, text: &[u8]) -> Result<PhoneNumber, LineError> {
-        let mut digits = [0; 16];
-        let mut count = 0;
-        for &byte in text {
-            match byte {
-                b' ' | b'-' | b'.' | b'/' | b'(' | b')' => {}
-                _ if count == digits.len() => return Err(not_digits(text).unwrap_or(LineError::TooManyDigits)),
-                _ => {
-                    digits[count] = byte;
-                    count += 1;
+        self.number(Compact::new(&[text])?.as_bytes())
+    }
+
+    /// The number in a line that names this country in a column of its own.
+    ///
+    /// Where the length of national numbers is not known, digits are national ones if they cannot begin with the
+    /// country code as well.
+    pub fn own_number(self, text: &[u8]) -> Result<PhoneNumber, LineError> {
+        let compact = Compact::new(&[text])?;
+        let digits = compact.as_bytes();
+        let number = match self.national_digits {
+            None if !digits.starts_with(b"+") => {
+                let value = value_of(digits)?;
+                if digits.starts_with(b"0") {
+                    return Err(LineError::TrunkPrefix);
+                }
+                if digits.starts_with(self.code.to_string().as_bytes()) {
+                    return Err(LineError::CountryMissing);
+                }
+                PhoneNumber::from_national(value, self.code).map_err(line_error)?
+            }
+            _ => self.number(digits)?,
+        };
+        let is_own = if self.is_nanp() { number.is_nanp() } else { number.area().to_u16() == self.code };
+        if is_own { Ok(number) } else { Err(LineError::OtherCountry) }
+    }
+
+    /// A number in two columns: an area code and what follows it.
+    pub fn joined_number(self, area_code: &[u8], local: &[u8]) -> Result<PhoneNumber, LineError> {
+        if self.is_nanp() {
+            return local_number(Compact::new(&[area_code])?.as_bytes(), Compact::new(&[local])?.as_bytes());
+        }
+        if area_code.is_empty() || local.is_empty() {
+            return Err(LineError::Missing);
+        }
+        let compact = Compact::new(&[area_code, local])?;
+        // Of two columns, neither has room for the country: that is what tells how long national numbers are.
+        match self.national_digits {
+            Some(expected) if compact.count > expected as usize => Err(LineError::TooManyDigits),
+            _ => self.own_number(compact.as_bytes()),
+        }
+    }
+}
+
+/// Digits, with the separators between them left out.
+struct Compact {
+    digits: [u8; 16],
+    count: usize,
+}
+
+impl Compact {
+    fn new(texts: &[&[u8]]) -> Result<Self, LineError> {
+        let mut compact = Self { digits: [0; 16], count: 0 };
+        for text in texts {
+            for &byte in *text {
+                match byte {
+                    b' ' | b'-' | b'.' | b'/' | b'(' | b')' => {}
+                    _ if compact.count == compact.digits.len() => {
+                        return Err(not_digits(text).unwrap_or(LineError::TooManyDigits));
+                    }
+                    _ => {
+                        compact.digits[compact.count] = byte;
+                        compact.count += 1;
+                    }
                 }
             }
+            if compact.count == 0 {
+                return Err(not_digits(text).unwrap_or(LineError::Missing));
+            }
         }
-        match &digits[..count] {
-            [] => Err(not_digits(text).unwrap_or(LineError::Missing)),
-            // `+44 (0)20`: the digits would make another number.
-            [b'+', ..] if text.windows(3).any(|three| three == b"(0)") => Err(LineError::TrunkPrefix),
-            digits => self.number(digits),
+        // `+44 (0)20`: the digits would make another number.
+        let has_trunk_prefix = texts.iter().any(|text| text.windows(3).any(|three| three == b"(0)"));
+        if has_trunk_prefix && compact.digits.starts_with(b"+") {
+            return Err(LineError::TrunkPrefix);
         }
+        Ok(compact)
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.digits[..self.count]
+    }
+}
+
+/// How many digits the national numbers of a country have, where all have the same.
+fn usual_digits(country: u16) -> Option<u32> {
+    match country {
+        1 | 44 | 91 => Some(10),
+        65 => Some(8),
+        _ => None,
     }
 }
 

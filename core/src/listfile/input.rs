@@ -7,8 +7,9 @@ use memchr::memrchr;
 
 use super::{ListFileError, Options};
 
-/// What is read at once, at least.
-const BUFFER_BYTES: usize = 256 << 10;
+/// What is read at once, at least. A fuzzer's inputs are small: to meet the edges of the buffer, it must be smaller.
+#[allow(unexpected_cfgs, reason = "`cargo fuzz` sets this cfg, and nothing else knows it")]
+const BUFFER_BYTES: usize = if cfg!(fuzzing) { 256 } else { 256 << 10 };
 /// No option allows longer lines: the buffer must hold them.
 const MAX_LINE_BYTES: usize = 16 << 20;
 /// An archive may always unpack to this much: small ones of repeated lines pack very well.
@@ -64,6 +65,11 @@ pub(super) struct Lines<'a> {
     /// Where they begin in the file.
     pub offset: u64,
     pub limit: LineLimit<'a>,
+}
+
+/// The size of the buffer: room for the longest line that is allowed, and for reading on behind it.
+pub(super) fn buffer_bytes(options: &Options) -> usize {
+    BUFFER_BYTES.max(options.max_line_bytes.min(MAX_LINE_BYTES) * 2)
 }
 
 // === impl Tracked ===
@@ -127,14 +133,12 @@ impl<'a> Budget<'a> {
 
 impl<'a, 'b> Input<'a, 'b> {
     pub fn new(name: &'a str, source: &'a mut dyn Read, options: &Options, budget: &'a mut Budget<'b>) -> Self {
-        // Room for the longest line that is allowed, and for reading on behind it.
         let max = options.max_line_bytes.min(MAX_LINE_BYTES);
-        let size = BUFFER_BYTES.max(max * 2);
         Self {
             name,
             source,
             budget,
-            buffer: vec![0; size].into_boxed_slice(),
+            buffer: vec![0; buffer_bytes(options)].into_boxed_slice(),
             start: 0,
             end: 0,
             offset: 0,

@@ -49,9 +49,14 @@ fn parse_date(text: &str) -> Option<Date> {
     Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()
 }
 
-/// A file's name as it may stand in a report or a log: no control characters, not endless.
-pub(super) fn printable(name: &str) -> String {
-    name.chars().take(MAX_NAME_CHARS).map(|c| if c.is_control() { '?' } else { c }).collect()
+/// A file's name as it may stand in a report or a log.
+pub(super) fn printable_name(name: &str) -> String {
+    printable(name, MAX_NAME_CHARS)
+}
+
+/// A text as it may be shown: no control characters, not endless.
+pub(super) fn printable(text: &str, max_chars: usize) -> String {
+    text.chars().take(max_chars).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 // === impl Declared ===
@@ -154,7 +159,7 @@ mod tests {
 
     #[test]
     fn names_in_reports_are_harmless() {
-        assert_eq!(printable("a\u{1b}[31m\nb"), "a?[31m?b");
-        assert_eq!(printable(&"x".repeat(1_000)).len(), 200);
+        assert_eq!(printable_name("a\u{1b}[31m\nb"), "a?[31m?b");
+        assert_eq!(printable_name(&"x".repeat(1_000)).len(), 200);
     }
 }

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+
+use super::{ListFileError, Mapping};
 
 /// The forms that a list file can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -17,11 +20,15 @@ pub enum Format {
     Xml,
     /// Columns under a header, one of which names the phone number.
     Csv,
+    /// `10digits,time,A` or `NPA,7digits,time,D`: the national registry's change list.
+    Change,
+    /// As [`Options::mapping`] says.
+    Mapped,
 }
 
 /// A text that names no format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("unknown list format: expected ftc_flat, digits, xml or csv")]
+#[error("unknown list format: expected ftc_flat, digits, xml, csv, change or mapped")]
 pub struct UnknownFormatName;
 
 /// How a list file is read, and the limits on it.
@@ -30,6 +37,10 @@ pub struct UnknownFormatName;
 pub struct Options {
     /// The format, where it is not to be detected.
     pub format: Option<Format>,
+    /// The layout of files that are read by a mapping, and by nothing else.
+    pub mapping: Option<Mapping>,
+    /// The list's own date, where the files do not declare it: the time of changes that come without one.
+    pub list_date: Option<Date>,
     /// The country of numbers that come without one.
     pub default_country: u16,
     /// How many digits a national number of `default_country` has. Known for countries 1, 44, 65 and 91; elsewhere,
@@ -49,7 +60,8 @@ pub struct Options {
     pub max_bad_lines: u64,
     /// How many bad lines are reported one by one.
     pub max_reported: usize,
-    /// Whether a file without numbers is a list (of nobody) rather than an error.
+    /// Whether a file without numbers is a list (of nobody) rather than an error. An empty file counts as a full list
+    /// unless `format` or `mapping` makes it a change list.
     pub allow_empty: bool,
 }
 
@@ -59,6 +71,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             format: None,
+            mapping: None,
+            list_date: None,
             default_country: 1,
             national_digits: None,
             csv_column: None,
@@ -73,6 +87,21 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The mapping to read by, if it is to be read by one.
+    pub(super) fn mapping(&self) -> Result<Option<&Mapping>, ListFileError> {
+        match (&self.mapping, self.format) {
+            (Some(mapping), None | Some(Format::Mapped)) => {
+                mapping.check()?;
+                Ok(Some(mapping))
+            }
+            (Some(_), Some(format)) => Err(ListFileError::MappingAndFormat(format)),
+            (None, Some(Format::Mapped)) => Err(ListFileError::MappingAndFormat(Format::Mapped)),
+            (None, _) => Ok(None),
+        }
+    }
+}
+
 // === impl Format ===
 
 impl Format {
@@ -83,6 +112,8 @@ impl Format {
             Self::Digits => "digits",
             Self::Xml => "xml",
             Self::Csv => "csv",
+            Self::Change => "change",
+            Self::Mapped => "mapped",
         }
     }
 }
@@ -97,7 +128,7 @@ impl FromStr for Format {
     type Err = UnknownFormatName;
 
     fn from_str(text: &str) -> Result<Self, UnknownFormatName> {
-        [Self::FtcFlat, Self::Digits, Self::Xml, Self::Csv]
+        [Self::FtcFlat, Self::Digits, Self::Xml, Self::Csv, Self::Change, Self::Mapped]
             .into_iter()
             .find(|format| format.as_str() == text)
             .ok_or(UnknownFormatName)

@@ -1,20 +1,57 @@
 //! Counts what a reading yields, and judges it: the scope of each number, the limit on bad lines.
 
 use super::error::SinkError;
-use super::{BadLine, Declared, FileSummary, Format, LineError, ListFileError, Options, Summary};
+use super::name::printable;
+use super::summary::Times;
+use super::time::TimeForm;
+use super::{
+    BadLine, Declared, Entry, FileSummary, Format, LineError, ListChange, ListFileError, ListKind, Options, Summary,
+};
 use crate::area::Area;
 use crate::number::PhoneNumber;
+
+/// Headers longer than this are cut in previews.
+const MAX_HEADER_CHARS: usize = 1_000;
+
+/// Where entries go. A number travels alone, not as one kind of [`Entry`]: of a quarter of a billion, each is passed on
+/// in a register.
+pub(super) trait Receive {
+    fn number(&mut self, number: PhoneNumber) -> Result<(), SinkError>;
+    fn change(&mut self, change: ListChange) -> Result<(), SinkError>;
+}
+
+/// The caller's sink.
+pub(super) struct Sink<'a, E>(pub &'a mut dyn FnMut(Entry) -> Result<(), E>);
+
+impl<E: Into<SinkError>> Receive for Sink<'_, E> {
+    #[inline]
+    fn number(&mut self, number: PhoneNumber) -> Result<(), SinkError> {
+        (self.0)(Entry::Number(number)).map_err(Into::into)
+    }
+
+    fn change(&mut self, change: ListChange) -> Result<(), SinkError> {
+        (self.0)(Entry::Change(change)).map_err(Into::into)
+    }
+}
 
 /// Where the numbers of a reading go, and what is known about it so far.
 pub(super) struct Tally<'a> {
     max_bad_lines: u64,
     max_reported: usize,
     allow_empty: bool,
-    sink: &'a mut dyn FnMut(PhoneNumber) -> Result<(), SinkError>,
+    sink: &'a mut dyn Receive,
+    /// What all files of the reading are.
+    kind: Option<ListKind>,
+    /// How much the times of all files tell.
+    time_form: Option<TimeForm>,
     /// The line being read, counted from 1.
     line: u64,
     /// Numbers of the current file.
     numbers: u64,
+    /// The times of its changes.
+    times: Option<Times>,
+    /// Its header as it stands there.
+    header: Option<String>,
     scope: Scope,
     /// More bad lines than allowed: the reading only goes on to report some more of them.
     failed: bool,
@@ -35,14 +72,18 @@ enum Scope {
 // === impl Tally ===
 
 impl<'a> Tally<'a> {
-    pub fn new(options: &Options, sink: &'a mut dyn FnMut(PhoneNumber) -> Result<(), SinkError>) -> Self {
+    pub fn new(options: &Options, sink: &'a mut dyn Receive) -> Self {
         Self {
             max_bad_lines: options.max_bad_lines,
             max_reported: options.max_reported,
             allow_empty: options.allow_empty,
             sink,
+            kind: None,
+            time_form: None,
             line: 1,
             numbers: 0,
+            times: None,
+            header: None,
             scope: Scope::All,
             failed: false,
             files: Vec::new(),
@@ -52,35 +93,71 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// A file begins.
-    pub fn begin(&mut self, name: &str, declared: Declared, format: Format) {
+    /// A file begins. All files of a reading are of one kind: a full list next to its changes would have no order.
+    pub fn begin(
+        &mut self,
+        name: &str,
+        declared: Declared,
+        format: Format,
+        kind: ListKind,
+    ) -> Result<(), ListFileError> {
+        if *self.kind.get_or_insert(kind) != kind {
+            return Err(ListFileError::MixedKinds { file: name.into() });
+        }
         self.line = 1;
         self.numbers = 0;
+        (self.times, self.header) = (None, None);
         self.scope = match (declared.areas.len(), declared.areas.first()) {
             (_, None) => Scope::All,
             (1, Some(&area)) => Scope::One(area),
             _ => Scope::Declared(declared.clone()),
         };
-        self.files.push(FileSummary { name: name.into(), format, declared, numbers: 0, lines: 0, bad_count: 0 });
+        self.files.push(FileSummary {
+            name: name.into(),
+            format,
+            kind,
+            declared,
+            numbers: 0,
+            times: None,
+            lines: 0,
+            bad_count: 0,
+        });
+        Ok(())
+    }
+
+    /// The current file has this header.
+    pub fn header(&mut self, line: &[u8]) {
+        self.header = Some(printable(&String::from_utf8_lossy(line), MAX_HEADER_CHARS));
+    }
+
+    /// The current file as far as it is known, and its header.
+    pub fn current(&self) -> Option<(&FileSummary, Option<&str>)> {
+        self.files.last().map(|file| (file, self.header.as_deref()))
+    }
+
+    /// All bad lines that are reported so far.
+    pub fn bad_lines(&self) -> &[BadLine] {
+        &self.bad_lines
     }
 
     /// The file that began has ended.
     pub fn end(&mut self) -> Result<(), ListFileError> {
-        let (line, numbers) = (self.line, self.numbers);
+        let (line, numbers, times) = (self.line, self.numbers, self.times);
         // Of a reading that has failed, its bad lines are the news.
         let empty_is_wrong = !self.failed && !self.allow_empty;
         let file = self.file();
         file.lines = line - 1;
         file.numbers = numbers;
+        file.times = times;
         if numbers == 0 && empty_is_wrong {
             return Err(ListFileError::Empty { file: file.name.clone() });
         }
         Ok(())
     }
 
-    /// A file of the archive was left out for its name.
-    pub fn skip(&mut self, name: String) {
-        self.skipped.push(name);
+    /// Files of the archive were left out for their names.
+    pub fn skip(&mut self, names: Vec<String>) {
+        self.skipped.extend(names);
     }
 
     /// The line being read.
@@ -112,29 +189,44 @@ impl<'a> Tally<'a> {
     /// A number of the current line; `offset` is where the line begins.
     #[inline]
     pub fn accept(&mut self, number: PhoneNumber, offset: u64) -> Result<(), ListFileError> {
-        let inside = match &self.scope {
-            Scope::All => true,
-            Scope::One(area) => area.contains(number),
-            Scope::Declared(declared) => declared.areas.contains(&number.area()),
-        };
-        if !inside {
+        if !self.is_inside(number) {
             return self.reject(offset, LineError::OutsideArea);
         }
         if !self.failed {
-            (self.sink)(number).map_err(ListFileError::Sink)?;
+            self.sink.number(number).map_err(ListFileError::Sink)?;
             self.numbers += 1;
         }
         Ok(())
     }
 
-    /// The current line is bad. Beyond the limit the reading goes on until enough bad lines can be named.
+    /// A change of the current line, whose time has this form.
+    pub fn accept_change(&mut self, change: ListChange, form: TimeForm, offset: u64) -> Result<(), ListFileError> {
+        if !self.is_inside(change.number) {
+            return self.reject(offset, LineError::OutsideArea);
+        }
+        if *self.time_form.get_or_insert(form) != form {
+            return self.reject(offset, LineError::TimeForm);
+        }
+        if !self.failed {
+            self.sink.change(change).map_err(ListFileError::Sink)?;
+            self.numbers += 1;
+            self.times = Some(Times::with(self.times, change.at));
+        }
+        Ok(())
+    }
+
+    /// The current line is bad. Beyond the limit the reading goes on until enough bad lines can be named; a line that
+    /// puts the whole file in doubt ends it at once.
     #[cold]
     pub fn reject(&mut self, offset: u64, why: LineError) -> Result<(), ListFileError> {
         let line = self.line;
-        self.bad_count += 1;
         let file = self.file();
-        file.bad_count += 1;
         let bad = BadLine { file: file.name.clone(), line, offset, why };
+        if why.is_fatal() {
+            return Err(ListFileError::FatalLine(bad));
+        }
+        file.bad_count += 1;
+        self.bad_count += 1;
         if self.bad_lines.len() < self.max_reported {
             self.bad_lines.push(bad);
         }
@@ -142,14 +234,26 @@ impl<'a> Tally<'a> {
         if self.failed && self.bad_count >= self.max_reported as u64 { Err(self.too_many_bad_lines()) } else { Ok(()) }
     }
 
+    #[inline]
+    fn is_inside(&self, number: PhoneNumber) -> bool {
+        match &self.scope {
+            Scope::All => true,
+            Scope::One(area) => area.contains(number),
+            Scope::Declared(declared) => declared.areas.contains(&number.area()),
+        }
+    }
+
     pub fn finish(mut self) -> Result<Summary, ListFileError> {
         if self.failed {
             return Err(self.too_many_bad_lines());
         }
+        let times = |file: &FileSummary| file.times.into_iter().flat_map(|times| [times.earliest, times.latest]);
         let count = |of: fn(&FileSummary) -> u64| self.files.iter().map(of).sum();
         Ok(Summary {
             declared: Declared::of_all(self.files.iter().map(|file| &file.declared)),
+            kind: self.kind.unwrap_or(ListKind::Full),
             numbers: count(|file| file.numbers),
+            times: self.files.iter().flat_map(times).fold(None, |all, at| Some(Times::with(all, at))),
             lines: count(|file| file.lines),
             skipped: self.skipped,
             bad_lines: self.bad_lines,

@@ -40,6 +40,7 @@ pub(super) fn read(input: &mut Input<'_, '_>, options: &Options, tally: &mut Tal
                     // Cut within its last digits, a longer number can look like a shorter one.
                     _ if !ended && line.len() < previous_length => tally.reject(offset, LineError::CutOff)?,
                     Ok(number) => tally.accept(number, offset)?,
+                    Err(_) if memchr(b'\r', line).is_some() => tally.reject(offset, LineError::CarriageReturn)?,
                     Err(why) => tally.reject(offset, why)?,
                 }
                 previous_length = line.len();

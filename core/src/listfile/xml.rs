@@ -234,10 +234,12 @@ impl State {
     fn number(&self, tag: &Tag<'_>, country: Country) -> Result<crate::number::PhoneNumber, LineError> {
         let value = tag.value.filter(|value| !value.is_empty()).ok_or(LineError::Missing)?;
         if value.len() <= 7 {
-            return match &self.area {
-                Some((_, code)) => local_number(code, value),
-                None => Err(LineError::NoArea),
-            };
+            match &self.area {
+                Some((_, code)) => return local_number(code, value),
+                None if country.is_nanp() => return Err(LineError::NoArea),
+                // Other countries have no areas, and some have short numbers.
+                None => {}
+            }
         }
         let number = country.number(value)?;
         match &self.area {

@@ -2,16 +2,16 @@
 
 use std::io::{Cursor, Write};
 
-use dnc_core::listfile::{Format, LineError, ListFileError, Options};
+use dnc_core::listfile::{Format, LineError, ListFileError, ListKind, Options, Times};
 use jiff::civil::date;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::{Reading, bad_lines, reading, reading_with};
+use super::{Reading, bad_lines, entries, reading, reading_with};
 
 const A: u64 = 12_015_550_100;
 
-fn zip_of<N: AsRef<str>, C: AsRef<[u8]>>(files: &[(N, C)]) -> Vec<u8> {
+pub fn zip_of<N: AsRef<str>, C: AsRef<[u8]>>(files: &[(N, C)]) -> Vec<u8> {
     zip_with(files, CompressionMethod::Deflated)
 }
 
@@ -54,6 +54,25 @@ fn all_files_of_an_archive_are_read_each_in_its_format() {
         assert_eq!(summary.declared.areas.len(), 2);
         assert_eq!(summary.declared.list_date, Some(date(2026, 10, 9)));
     }
+}
+
+#[test]
+fn full_lists_and_changes_do_not_mix() {
+    let (full, changes) = (("a.txt", "201,5550100\n"), ("b.txt", "2015550101,2026-11-10,A\n"));
+    for files in [[full, changes], [changes, full]] {
+        match reading("lists.zip", zip_of(&files)) {
+            Err(ListFileError::MixedKinds { file }) => assert_eq!(file, files[1].0),
+            other => panic!("{other:?}"),
+        }
+    }
+    let more = ("c.txt", "201,5550102,2026-11-09,D\n");
+    let (summary, entries) = entries("lists.zip", zip_of(&[changes, more]), &Options::default()).unwrap();
+    assert_eq!((entries.len(), summary.kind, summary.files[1].kind), (2, ListKind::Changes, ListKind::Changes));
+    let times = Times { earliest: date(2026, 11, 9).at(0, 0, 0, 0), latest: date(2026, 11, 10).at(0, 0, 0, 0) };
+    assert_eq!(summary.times, Some(times));
+    // Days in one file, times in the other: their order would be a guess.
+    let timed = ("c.txt", "201,5550102,2026-11-09T08:00:00,D\n");
+    assert_eq!(bad_lines(reading("lists.zip", zip_of(&[changes, timed]))), [(1, LineError::TimeForm)]);
 }
 
 #[test]

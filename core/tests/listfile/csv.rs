@@ -11,9 +11,39 @@ const B: u64 = 12_015_550_101;
 
 #[test]
 fn the_column_is_found_by_its_name() {
-    for header in ["phone", "Phone_Number", "NUMBER", "telephone", "\"Mobile\"", "\u{feff}phone number"] {
-        assert_eq!(numbers("list.csv", format!("{header},name\n2015550100,a\n2015550101,b\n")), [A, B], "{header}");
-        assert_eq!(numbers("list.csv", format!("{header}\r\n2015550100\r\n\r\n2015550101")), [A, B], "{header}");
+    for name in ["phone", "phone_number", "number", "telephone", "mobile", "Phone Numbers", "telephone-number"] {
+        for header in [
+            name.to_owned(),
+            name.to_uppercase(),
+            name.replace('_', " "),
+            name.replace('_', ""),
+            format!("\"{name}\""),
+            format!(" {name} "),
+        ] {
+            assert_eq!(numbers("list.csv", format!("{header},name\n2015550100,a\n2015550101,b\n")), [A, B], "{header}");
+            assert_eq!(numbers("list.csv", format!("id;{header}\n1;2015550100\n2;2015550101\n")), [A, B], "{header}");
+            let content = format!("\u{feff}{header}\n2015550100\n2015550101\n");
+            assert_eq!(numbers("list.csv", content), [A, B], "{header}");
+            assert_eq!(numbers("list.csv", format!("{header}\r\n2015550100\r\n\r\n2015550101")), [A, B], "{header}");
+        }
+    }
+}
+
+#[test]
+fn a_column_of_another_name_is_not_guessed() {
+    for header in ["phones_called", "faxnumber", "phone2", "cell", "contact"] {
+        let content = format!("{header},name\n2015550100,a\n");
+        assert!(matches!(reading("list.csv", content), Err(ListFileError::UnknownFormat { .. })), "{header}");
+    }
+}
+
+#[test]
+fn a_table_of_changes_needs_a_mapping() {
+    for header in ["phone,timestamp,action", "Phone;Change_Type", "\"Phone Numbers\",\"Opstype\""] {
+        let content = format!("{header}\n2015550143,2026-11-10,A\n");
+        let error = reading("list.csv", content).unwrap_err();
+        assert!(matches!(error, ListFileError::ChangeList { .. }), "{error:?}");
+        assert!(error.to_string().contains("use a mapping"), "{error}");
     }
 }
 

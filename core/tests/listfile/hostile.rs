@@ -2,12 +2,11 @@
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
-use dnc_core::listfile::{Format, ListFileError, Options, read};
-use dnc_core::number::PhoneNumber;
+use dnc_core::listfile::{Entry, Format, ListFileError, Options, preview, read};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{reading, reading_with};
+use super::{entries, reading, reading_with};
 
 /// Gives a few bytes at a time, and sometimes an interruption.
 struct Slow<'a> {
@@ -57,7 +56,7 @@ impl Seek for Failing {
 fn a_slow_input_gives_the_same_list_and_progress_goes_forward() {
     let content = "201,5550100\n201,5550101\n".repeat(1_000);
     let (mut count, mut last) = (0, 0);
-    let mut sink = |_: PhoneNumber| -> Result<(), io::Error> {
+    let mut sink = |_: Entry| -> Result<(), io::Error> {
         count += 1;
         Ok(())
     };
@@ -72,7 +71,7 @@ fn a_slow_input_gives_the_same_list_and_progress_goes_forward() {
 
 #[test]
 fn a_failing_input_fails_the_reading() {
-    let mut sink = |_: PhoneNumber| -> Result<(), io::Error> { Ok(()) };
+    let mut sink = |_: Entry| -> Result<(), io::Error> { Ok(()) };
     let result = read("list.txt", Failing(0), &Options::default(), &mut sink, &mut |_| {});
     assert!(matches!(result, Err(ListFileError::Read { .. })));
 }
@@ -80,7 +79,7 @@ fn a_failing_input_fails_the_reading() {
 #[test]
 fn a_failing_sink_fails_the_reading() {
     let mut left = 1;
-    let mut sink = |_: PhoneNumber| {
+    let mut sink = |_: Entry| {
         left -= 1;
         if left < 0 { Err(io::Error::other("full")) } else { Ok(()) }
     };
@@ -134,6 +133,8 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
             "+65",
             "\u{feff}",
             ",A\n",
+            ",2026-11-10T08:00:00,",
+            "2015550143,2026-11-10,D\n",
         ])
         .prop_map(|text| text.as_bytes().to_vec()),
     ];
@@ -144,10 +145,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn no_bytes_make_the_reading_panic(content in pieces(), bad in 0_u64..10, which in 0_usize..5) {
-        let formats = [None, Some(Format::FtcFlat), Some(Format::Digits), Some(Format::Csv), Some(Format::Xml)];
-        let options = Options { format: formats[which], max_bad_lines: bad, ..Options::default() };
-        let _ = reading_with("list.txt", &content, &options);
+    fn no_bytes_make_the_reading_panic(content in pieces(), bad in 0_u64..10, which in 0_usize..6) {
+        let formats = [Format::FtcFlat, Format::Digits, Format::Csv, Format::Xml, Format::Change];
+        let options = Options { format: formats.get(which).copied(), max_bad_lines: bad, ..Options::default() };
+        let reading = entries("list.txt", &content, &options);
+        let shown = preview("list.txt", Cursor::new(&content), &options, 3);
+        if let Ok((summary, entries)) = reading {
+            // What a load accepts, a look before it shows.
+            let shown = shown.unwrap();
+            prop_assert_eq!(&shown.files[0].entries[..], &entries[..entries.len().min(3)]);
+            prop_assert_eq!(shown.files[0].format, summary.files[0].format);
+        }
     }
 
     #[test]
