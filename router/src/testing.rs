@@ -445,12 +445,7 @@ impl State {
     }
 
     /// A version's content, which is its parent's before anything is staged.
-    fn begun(
-        &mut self,
-        shard: ShardId,
-        version: VersionId,
-        ancestry: &[VersionId],
-    ) -> &mut BTreeMap<BlockId, Block> {
+    fn begun(&mut self, shard: ShardId, version: VersionId, ancestry: &[VersionId]) -> &mut BTreeMap<BlockId, Block> {
         let parent = ancestry.first().and_then(|parent| self.versions.get(&(shard, *parent))).cloned();
         self.versions.entry((shard, version)).or_insert_with(|| parent.unwrap_or_default())
     }
@@ -503,8 +498,7 @@ fn changed(now: &BTreeMap<BlockId, Block>, before: &BTreeMap<BlockId, Block>, id
     let mut changed = Changed::default();
     for id in ids {
         let diff = now.get(id).unwrap_or(&none).diff(before.get(id).unwrap_or(&none));
-        changed +=
-            Changed { added: diff.added.into(), dropped: diff.dropped.into(), unchanged: diff.unchanged.into() };
+        changed += Changed { added: diff.added.into(), dropped: diff.dropped.into(), unchanged: diff.unchanged.into() };
     }
     changed
 }

@@ -11,11 +11,8 @@ use super::{Client, Error, MAX_ANSWER_BYTES, WRITES};
 use crate::details;
 
 /// Activations: replicas may have to read a version first.
-const ACTIVATIONS: Policy = Policy {
-    attempt: Duration::from_secs(240),
-    total: Duration::from_secs(300),
-    pause: Duration::from_millis(200),
-};
+const ACTIVATIONS: Policy =
+    Policy { attempt: Duration::from_secs(240), total: Duration::from_secs(300), pause: Duration::from_millis(200) };
 
 // === impl Client ===
 

@@ -134,8 +134,7 @@ impl<C: Cluster> Imports<C> {
 
     /// To propose it again is safe, and settles what became of a proposal that was not answered.
     async fn propose_activation(&self, registry: &Registry, version: VersionId) -> Result<u64, Error> {
-        let change =
-            Change::Activate { registry: registry.id, version, from: registry.active, now_ms: now_ms() };
+        let change = Change::Activate { registry: registry.id, version, from: registry.active, now_ms: now_ms() };
         for _ in 0..ACTIVATE_ATTEMPTS {
             match self.cluster.propose(&change, PROPOSE).await {
                 Ok(Decision::Done { revision }) => return Ok(revision),

@@ -122,8 +122,8 @@ impl Overrides {
 }
 
 fn mapping(field: &'static str, json: &str) -> Result<listfile::Mapping, Invalid> {
-    let mapping: listfile::Mapping = serde_json::from_str(json)
-        .map_err(|why| Invalid::new(field, format!("its mapping cannot be read: {why}")))?;
+    let mapping: listfile::Mapping =
+        serde_json::from_str(json).map_err(|why| Invalid::new(field, format!("its mapping cannot be read: {why}")))?;
     mapping.check().map_err(|why| Invalid::new(field, format!("its mapping cannot be used: {why}")))?;
     Ok(mapping)
 }

@@ -205,7 +205,9 @@ impl Failure for Error {
             // Files are kept on this machine while they are read; if that fails it is not the list's fault.
             Error::List(ListFileError::Read { source, .. }) if source.raw_os_error().is_some() => Kind::Unavailable,
             Error::List(_) => Kind::Invalid,
-            Error::UnknownRegistry | Error::Refused(Refusal::UnknownRegistry | Refusal::UnknownVersion) => Kind::NotFound,
+            Error::UnknownRegistry | Error::Refused(Refusal::UnknownRegistry | Refusal::UnknownVersion) => {
+                Kind::NotFound
+            }
             Error::Refused(Refusal::Superseded | Refusal::IsDiscarded) | Error::CallerLeft => Kind::Aborted,
             Error::LiveRegistry(_)
             | Error::DoesNotFit(_)

@@ -63,7 +63,6 @@ impl Plan {
             runs.push(cut.until(*range.end()));
         }
     }
-
 }
 
 impl<P> Plan<P> {

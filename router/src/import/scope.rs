@@ -90,12 +90,7 @@ impl Wishes {
 
 impl Scope {
     /// Settles what these lists speak for in a registry of this kind, and notes what the operator should know.
-    pub fn settle(
-        kind: RegistryKind,
-        wishes: &Wishes,
-        lists: &Lists,
-        notes: &mut Vec<String>,
-    ) -> Result<Self, Error> {
+    pub fn settle(kind: RegistryKind, wishes: &Wishes, lists: &Lists, notes: &mut Vec<String>) -> Result<Self, Error> {
         // A federal or state list that speaks for too much makes numbers CLEAR; so it must say for what it speaks.
         let must_declare = matches!(kind, RegistryKind::Federal | RegistryKind::State);
         let everywhere = speak_for_everything(wishes, lists, must_declare, notes)?;
@@ -234,17 +229,13 @@ fn speak_for_everything(
 }
 
 /// The date of one list. Of two the older one counts: a list must never look fresher than it is.
-fn list_date(
-    wishes: &Wishes,
-    list: &FileSummary,
-    must_declare: bool,
-    notes: &mut Vec<String>,
-) -> Result<Date, Error> {
+fn list_date(wishes: &Wishes, list: &FileSummary, must_declare: bool, notes: &mut Vec<String>) -> Result<Date, Error> {
     let name = &list.name;
     let date = match (wishes.list_date, list.declared.list_date) {
         (Some(given), Some(own)) if given != own => {
             let older = given.min(own);
-            notes.push(format!("{name}: it says that it is of {own}, and {given} was given: the older counts, {older}"));
+            notes
+                .push(format!("{name}: it says that it is of {own}, and {given} was given: the older counts, {older}"));
             older
         }
         (Some(date), _) | (None, Some(date)) => date,

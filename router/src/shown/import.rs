@@ -145,11 +145,8 @@ impl<'a> FileShown<'a> {
 
 impl<'a> PreviewShown<'a> {
     fn of(preview: &'a v1::ListPreview) -> Self {
-        let row = |row: &'a v1::PreviewRow| RowShown {
-            phone_number: &row.phone_number,
-            at: &row.at,
-            action: &row.action,
-        };
+        let row =
+            |row: &'a v1::PreviewRow| RowShown { phone_number: &row.phone_number, at: &row.at, action: &row.action };
         Self {
             name: &preview.name,
             format: &preview.format,

@@ -35,13 +35,8 @@ const MAX_REQUEST_BYTES: usize = 16 << 20;
 const MAX_STATUS_CHARS: usize = 4_000;
 
 /// The services that health reports on; the empty name is the whole process.
-const SERVICES: [&str; 5] = [
-    "",
-    "dnc.v1.CheckService",
-    "dnc.v1.RegistryService",
-    "dnc.v1.SuppressionService",
-    "dnc.v1.VersionService",
-];
+const SERVICES: [&str; 5] =
+    ["", "dnc.v1.CheckService", "dnc.v1.RegistryService", "dnc.v1.SuppressionService", "dnc.v1.VersionService"];
 
 /// All gRPC services, and the handle by which health is told.
 pub fn routes<C: Cluster>(state: &State<C>) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {

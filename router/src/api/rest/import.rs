@@ -144,7 +144,9 @@ async fn send_form(parts: &Sender, header: v1::ImportHeader, mut form: Multipart
 
 fn file_name(field: &Field<'_>) -> Result<String, Stopped> {
     let named = field.file_name().map(str::to_owned);
-    named.ok_or_else(|| Stopped::Broken("every field of the form is a file; what to do with them stands behind the path".into()))
+    named.ok_or_else(|| {
+        Stopped::Broken("every field of the form is a file; what to do with them stands behind the path".into())
+    })
 }
 
 fn broken(_: &MultipartError) -> Stopped {

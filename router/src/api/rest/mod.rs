@@ -13,9 +13,9 @@ mod process;
 mod read;
 mod registries;
 mod suppression;
-mod versions;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 use std::sync::Arc;
 

@@ -89,6 +89,8 @@ impl Origin {
         }
         let area = area.map_or_else(String::new, |area| format!("area {area}: "));
         let (own, known) = (self.list_date, known.list_date);
-        Err(Error::DoesNotFit(format!("{area}the changes are of {own}, and the list that is loaded is newer, of {known}")))
+        Err(Error::DoesNotFit(format!(
+            "{area}the changes are of {own}, and the list that is loaded is newer, of {known}"
+        )))
     }
 }

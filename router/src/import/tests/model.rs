@@ -88,10 +88,7 @@ async fn live(acts: Vec<Act>) -> Result<(), TestCaseError> {
                 };
                 let text: String = changes.iter().enumerate().map(line).collect();
                 let covers: BTreeSet<&str> = changes.iter().map(|(area, ..)| AREAS[usize::from(*area)]).collect();
-                let header = v1::ImportHeader {
-                    covers: covers.into_iter().map(str::to_owned).collect(),
-                    ..header()
-                };
+                let header = v1::ImportHeader { covers: covers.into_iter().map(str::to_owned).collect(), ..header() };
                 let (outcome, _) = run_parts(&imports, parts(header, &[("changes.txt", &text)])).await;
                 if !known {
                     prop_assert!(matches!(outcome, Err(Error::DoesNotFit(_))));
@@ -122,7 +119,8 @@ async fn live(acts: Vec<Act>) -> Result<(), TestCaseError> {
             }
         }
         let (areas, expected) = model.now();
-        let found: Vec<String> = numbers(&fake, "federal").iter().map(|number| number.to_string()[1..].into()).collect();
+        let found: Vec<String> =
+            numbers(&fake, "federal").iter().map(|number| number.to_string()[1..].into()).collect();
         prop_assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
         let known = fake.known();
         let active = known.catalog.registry_named("federal").expect("founded").active_version();

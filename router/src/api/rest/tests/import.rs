@@ -103,7 +103,10 @@ async fn held_versions_are_named_activated_and_rolled_back() {
     let first = expect(&fake, raw(list, ""), StatusCode::OK).await;
     let problem = expect_problem(&fake, raw("201,5550100\n", ""), StatusCode::CONFLICT).await;
     let held = problem["held_version"].as_u64().expect("named");
-    assert_eq!((problem["stopped"][0]["area"].as_str(), problem["stopped"][0]["after"].as_u64()), (Some("201"), Some(1)));
+    assert_eq!(
+        (problem["stopped"][0]["area"].as_str(), problem["stopped"][0]["after"].as_u64()),
+        (Some("201"), Some(1))
+    );
     let activate = |force: &str| {
         let path = format!("/api/v1/dnc/registries/federal/versions/{held}/activate{force}");
         post_text(&path, "text/plain", "")
