@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 9] = [
+    const FILES: [&str; 10] = [
         "dnc/v1/check.proto",
         "dnc/v1/registry.proto",
+        "dnc/v1/versions.proto",
         "dnc/v1/suppression.proto",
         "dnc/v1/exemption.proto",
         "dnc/v1/tenant.proto",

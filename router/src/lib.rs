@@ -15,6 +15,7 @@ pub mod client;
 mod clock;
 mod cluster;
 mod decide;
+mod details;
 pub mod entries;
 mod exempt;
 mod failure;

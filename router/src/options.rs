@@ -61,6 +61,8 @@ pub struct ImportOptions {
     pub max_files: usize,
     /// Most blocks in one import, which limits its memory: 1.3 kB each at most.
     pub max_blocks: usize,
+    /// Most changes in one import of change lists, which limits its memory: 24 bytes each.
+    pub max_changes: usize,
     /// Shards that are written to at a time.
     pub shards_at_once: usize,
     /// How long the caller may be silent while it sends, seconds.
@@ -69,7 +71,10 @@ pub struct ImportOptions {
     pub run_s: u64,
     /// How long replicas may take to be ready after the last run, seconds.
     pub verify_s: u64,
-    /// How long an import may take in all, seconds. Later, whoever loads into the same registry gives it up.
+    /// How long an import may take from its first write to a shard to its last, seconds. Whoever loads into the same
+    /// registry later gives up what another router began longer ago, and five minutes: it must be gone.
+    pub stage_s: u64,
+    /// How long an import may take in all, seconds.
     pub limit_s: u64,
 }
 
@@ -122,10 +127,12 @@ impl Default for ImportOptions {
             max_bytes: 16 << 30,
             max_files: 2_000,
             max_blocks: dnc_core::block::DEFAULT_BLOCK_LIMIT,
+            max_changes: 10_000_000,
             shards_at_once: 4,
             idle_s: 60,
             run_s: 30,
             verify_s: 120,
+            stage_s: 3_600,
             limit_s: 4 * 3_600,
         }
     }
@@ -152,10 +159,12 @@ impl Options {
             ("import.max_bytes", import.max_bytes, 1 << 40),
             ("import.max_files", import.max_files as u64, 100_000),
             ("import.max_blocks", import.max_blocks as u64, 100_000_000),
+            ("import.max_changes", import.max_changes as u64, 1_000_000_000),
             ("import.shards_at_once", import.shards_at_once as u64, 4_096),
             ("import.idle_s", import.idle_s, 3_600),
             ("import.run_s", import.run_s, 3_600),
             ("import.verify_s", import.verify_s, 24 * 3_600),
+            ("import.stage_s", import.stage_s, 7 * 24 * 3_600),
             ("import.limit_s", import.limit_s, 7 * 24 * 3_600),
         ];
         for (name, value, max) in bounds {

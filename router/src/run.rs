@@ -94,6 +94,7 @@ pub async fn run(
     background.spawn(sweep::run(route.clone(), serving.clone()));
     background.spawn(state.counting.clone().run(route.clone(), serving.clone()));
     background.spawn(rules::count(cache.clone(), serving.clone()));
+    background.spawn(state.imports.clone().keep_pruning(serving.clone()));
     background.spawn(tell_ready(cache, ready, health, serving.clone()));
 
     let mut servers = JoinSet::new();

@@ -1,14 +1,19 @@
 //! Answers as JSON: the one shape of each that REST answers with and `-o json` prints. A check's is here; registries,
-//! tenants and rules have files of their own.
+//! tenants, rules and loads have files of their own.
 
+mod import;
 pub mod registry;
 pub mod rule;
 pub mod tenant;
+pub mod versions;
 
 use dnc_proto::v1::{CheckResponse, Evidence, Reason, UnknownCause, Verdict};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+pub use self::import::{AreaShown, BadLineShown, ImportShown};
+pub use self::versions::ActivatedShown;
 
 /// The answer for one number, alone or in a bulk.
 #[derive(Serialize, ToSchema)]

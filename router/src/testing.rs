@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dnc_core::block::{Block, BlockId};
+use dnc_core::block::{Block, BlockBuilder, BlockId};
 use dnc_core::catalog::{Catalog, Change, Decision, Founding, NewRegistry, NodeAddresses, ShardMap};
-use dnc_core::command::{Changed, Run, Seal, ShardCommand, ShardRefusal, ShardReply};
+use dnc_core::command::{Changed, Edit, Run, Seal, ShardCommand, ShardRefusal, ShardReply};
 use dnc_core::counts::Counts;
 use dnc_core::ids::{NodeId, RegistryId, RequestId, ShardId, TenantId, VersionId};
 use dnc_core::number::PhoneNumber;
@@ -242,6 +242,11 @@ impl Fake {
         self.state.lock().lost.extend(vec![Lost::Before; count]);
     }
 
+    /// Loses the next proposal like this.
+    pub fn lose_next(&self, how: Lost) {
+        self.state.lock().lost.push_back(how);
+    }
+
     /// Loses those proposals that `which` says.
     pub fn lose_proposals(&self, which: fn(&Change) -> Option<Lost>) {
         self.state.lock().lose = Some(which);
@@ -295,6 +300,12 @@ impl Fake {
     /// The versions that shards were told to drop.
     pub fn dropped(&self) -> Vec<(ShardId, VersionId)> {
         self.state.lock().dropped.clone()
+    }
+
+    /// The blocks that all shards hold of a version.
+    pub fn blocks(&self, version: VersionId) -> usize {
+        let state = self.state.lock();
+        state.versions.iter().filter(|((_, id), _)| *id == version).map(|(_, blocks)| blocks.len()).sum()
     }
 
     /// The numbers of the active version of a registry, over all shards.
@@ -440,7 +451,12 @@ impl State {
         }
         match command {
             ShardCommand::Stage { version, ancestry, run, .. } => self.stage(shard, *version, ancestry, run),
-            ShardCommand::Seal { version, .. } => ShardReply::Sealed(self.seal(shard, *version)),
+            ShardCommand::Amend { version, ancestry, edits, .. } => self.amend(shard, *version, ancestry, edits),
+            ShardCommand::Seal { version, ancestry, .. } => {
+                self.begun(shard, *version, ancestry);
+                ShardReply::Sealed(self.seal(shard, *version))
+            }
+            ShardCommand::Prune { keep, from, limit, .. } => self.prune(shard, keep, *from, *limit as usize),
             ShardCommand::Drop { version, .. } => {
                 self.dropped.push((shard, *version));
                 self.versions.remove(&(shard, *version));
@@ -464,22 +480,73 @@ impl State {
         if run.blocks.iter().any(foreign) {
             return ShardReply::Refused(ShardRefusal::BadRun);
         }
-        let staged = self.versions.entry((shard, version)).or_insert_with(|| parent.clone());
+        let staged = self.begun(shard, version, ancestry);
         staged.retain(|id, _| !inside(id));
         staged.extend(run.blocks.iter().cloned());
-        let mut changed = Changed::default();
         let mut ids: Vec<BlockId> = run.blocks.iter().map(|(id, _)| *id).collect();
         ids.extend(parent.keys().copied().filter(inside));
         ids.sort_unstable();
         ids.dedup();
-        let none = Block::default();
-        for id in ids {
-            let now = staged.get(&id).unwrap_or(&none);
-            let diff = now.diff(parent.get(&id).unwrap_or(&none));
-            changed +=
-                Changed { added: diff.added.into(), dropped: diff.dropped.into(), unchanged: diff.unchanged.into() };
+        ShardReply::Staged(changed(staged, &parent, &ids))
+    }
+
+    fn amend(&mut self, shard: ShardId, version: VersionId, ancestry: &[VersionId], edits: &[Edit]) -> ShardReply {
+        let parent = ancestry.first().and_then(|parent| self.versions.get(&(shard, *parent))).cloned();
+        let (Some(parent), false) = (parent, edits.iter().any(|edit| edit.block.shard(SHARDS) != shard.0)) else {
+            return ShardReply::Refused(ShardRefusal::BadRun);
+        };
+        let staged = self.begun(shard, version, ancestry);
+        for Edit { block, add, drop } in edits {
+            let before = parent.get(block).cloned().unwrap_or_default();
+            let mut after = BlockBuilder::new();
+            for line in before.iter().filter(|line| !drop.contains(*line)).chain(add.iter()) {
+                after.insert(line).expect("a line of a block");
+            }
+            match after.build() {
+                after if after.is_empty() => staged.remove(block),
+                after => staged.insert(*block, after),
+            };
         }
-        ShardReply::Staged(changed)
+        let ids: Vec<BlockId> = edits.iter().map(|edit| edit.block).collect();
+        ShardReply::Staged(changed(staged, &parent, &ids))
+    }
+
+    /// A version's content, which is its parent's before anything is staged.
+    fn begun(&mut self, shard: ShardId, version: VersionId, ancestry: &[VersionId]) -> &mut BTreeMap<BlockId, Block> {
+        let parent = ancestry.first().and_then(|parent| self.versions.get(&(shard, *parent))).cloned();
+        self.versions.entry((shard, version)).or_insert_with(|| parent.unwrap_or_default())
+    }
+
+    /// Versions share no blocks here, so none that is not kept stays. The newest may have been begun since.
+    fn prune(&mut self, shard: ShardId, keep: &[VersionId], from: BlockId, limit: usize) -> ShardReply {
+        let newest = keep.iter().max().copied();
+        let gone = |version: &VersionId| Some(*version) < newest && !keep.contains(version);
+        let mut ids: Vec<BlockId> = self
+            .versions
+            .iter()
+            .filter(|((of, _), _)| *of == shard)
+            .flat_map(|(_, blocks)| blocks.keys().copied())
+            .filter(|id| *id >= from)
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let next = ids.get(limit).copied();
+        let page = |id: &BlockId| *id >= from && next.is_none_or(|next| *id < next);
+        let mut deleted = 0;
+        for ((of, version), blocks) in &mut self.versions {
+            if *of == shard && gone(version) {
+                let before = blocks.len();
+                blocks.retain(|id, _| !page(id));
+                deleted += (before - blocks.len()) as u64;
+            }
+        }
+        let holding = self
+            .versions
+            .iter()
+            .filter(|((of, _), blocks)| *of == shard && blocks.keys().any(page))
+            .map(|((_, version), _)| *version)
+            .collect();
+        ShardReply::Pruned { deleted, next, holding }
     }
 
     fn seal(&self, shard: ShardId, version: VersionId) -> Seal {
@@ -490,4 +557,15 @@ impl State {
         }
         seal
     }
+}
+
+/// What changed in these blocks.
+fn changed(now: &BTreeMap<BlockId, Block>, before: &BTreeMap<BlockId, Block>, ids: &[BlockId]) -> Changed {
+    let none = Block::default();
+    let mut changed = Changed::default();
+    for id in ids {
+        let diff = now.get(id).unwrap_or(&none).diff(before.get(id).unwrap_or(&none));
+        changed += Changed { added: diff.added.into(), dropped: diff.dropped.into(), unchanged: diff.unchanged.into() };
+    }
+    changed
 }

@@ -1,14 +1,14 @@
 //! `dnc import`: list files into a registry, as a new version.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use dnc_proto::v1::{ImportHeader, ImportResult};
-use serde_json::json;
+use dnc_router::shown::ImportShown;
 
-use super::explain;
 use super::progress::Progress;
+use super::{explain, versions};
 use crate::args::{Caller, Output};
 use crate::output;
 
@@ -24,18 +24,39 @@ pub struct Import {
     /// Registry to load into.
     #[arg(long, value_name = "NAME", default_value = "federal")]
     registry: String,
-    /// The list's own date, for files that do not name theirs, or instead of it.
+    /// The list's own date. Of a file that names one too, the older of the two counts.
     #[arg(long, value_name = "YYYY-MM-DD", default_value = "")]
     list_date: String,
     /// Area codes (or + and a country code) that the files cover, where they do not say so themselves.
     #[arg(long, value_name = "AREAS", value_delimiter = ',', conflicts_with = "everywhere")]
     covers: Vec<String>,
-    /// The files are all there is: they cover everything.
+    /// The files are all there is: they cover everything. Not with files that say which areas they cover.
     #[arg(long)]
     everywhere: bool,
     /// Bad lines to put up with; they are reported.
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_bad_lines: u32,
+    /// Read the files and show what would change; change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Activate even what the registry's guard on shrinking and growing would hold back.
+    #[arg(long, conflicts_with = "dry_run")]
+    force: bool,
+    /// Read the files as ftc_flat, digits, xml, csv, change or mapped, instead of as the registry's settings say.
+    #[arg(long, value_name = "FORMAT", default_value = "")]
+    format: String,
+    /// Read the files by the layout in this file, which is JSON.
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+    /// The CSV column that holds the number.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    csv_column: String,
+    /// The country of numbers that come without one, such as 65.
+    #[arg(long, value_name = "CODE", default_value_t = 0, hide_default_value = true)]
+    default_country: u32,
+    /// Digits of a national number of that country, where they are not known.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    national_digits: u32,
     #[command(flatten)]
     caller: Caller,
 }
@@ -50,13 +71,28 @@ pub async fn run(asked: Import) -> Result<ExitCode> {
         covers_everywhere: asked.everywhere,
         max_bad_lines: asked.max_bad_lines,
         total_bytes,
+        format: asked.format.clone(),
+        mapping: asked.mapping.as_deref().map(read_mapping).transpose()?.unwrap_or_default(),
+        csv_column: asked.csv_column.clone(),
+        default_country: asked.default_country,
+        national_digits: asked.national_digits,
+        force: asked.force,
+        dry_run: asked.dry_run,
     };
     let client = super::client(&asked.caller)?;
     let progress = Progress::new(total_bytes);
     let result = client.import(header, &asked.files, |now| progress.show(&now)).await;
     progress.finish();
-    print(&result.map_err(explain).context("import")?, asked.caller.output)?;
+    let result = result.inspect_err(|why| versions::note_failure(why)).map_err(explain).context("import")?;
+    match asked.caller.output {
+        Output::Json => output::json(&ImportShown::of(&result))?,
+        Output::Text => text(&result)?,
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn read_mapping(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))
 }
 
 /// Sum of the files' sizes; an error for what is no file, before anything is sent.
@@ -68,33 +104,6 @@ fn total_bytes(files: &[PathBuf]) -> Result<u64> {
         total += metadata.len();
     }
     Ok(total)
-}
-
-fn print(result: &ImportResult, how: Output) -> Result<()> {
-    match how {
-        Output::Json => output::json(&as_json(result)),
-        Output::Text => text(result),
-    }
-}
-
-fn as_json(result: &ImportResult) -> serde_json::Value {
-    let bad_lines: Vec<_> =
-        result.bad_lines.iter().map(|bad| json!({ "file": bad.file, "line": bad.line, "error": bad.error })).collect();
-    let files: Vec<_> = result
-        .files
-        .iter()
-        .map(|file| {
-            json!({
-                "name": file.name, "format": file.format, "sha256": file.sha256, "list_date": file.list_date,
-                "covers": file.covers, "numbers": file.numbers,
-            })
-        })
-        .collect();
-    json!({
-        "registry": result.registry, "version": result.version, "processed": result.processed, "added": result.added,
-        "dropped": result.dropped, "unchanged": result.unchanged, "numbers": result.numbers, "failed": result.failed,
-        "bad_lines": bad_lines, "files": files, "duration_ms": result.duration_ms, "revision": result.revision,
-    })
 }
 
 fn text(result: &ImportResult) -> Result<()> {
@@ -115,8 +124,14 @@ fn text(result: &ImportResult) -> Result<()> {
             shown(file.numbers)
         ))?;
     }
+    for note in &result.notes {
+        output::line(format_args!("note: {note}"))?;
+    }
+    if result.dry_run {
+        return foreseen(result);
+    }
     output::line(format_args!(
-        "{} version {} answers checks from revision {}: {} numbers, {} added, {} dropped, {} unchanged, in {:.1} s",
+        "{} version {} answers checks from revision {}: {} numbers, {} added, {} dropped, {} unchanged, in {:.1} s{}",
         result.registry,
         result.version,
         result.revision,
@@ -124,7 +139,33 @@ fn text(result: &ImportResult) -> Result<()> {
         shown(result.added),
         shown(result.dropped),
         shown(result.unchanged),
-        result.duration_ms as f64 / 1_000.0
+        result.duration_ms as f64 / 1_000.0,
+        if result.forced { ", forced past the guard" } else { "" }
+    ))
+}
+
+/// What a load would do.
+fn foreseen(result: &ImportResult) -> Result<()> {
+    for preview in &result.previews {
+        output::line(format_args!("{} begins with:", preview.name))?;
+        if !preview.header.is_empty() {
+            output::line(format_args!("  {}", preview.header))?;
+        }
+        for row in &preview.rows {
+            output::line(format_args!("  {} {} {}", row.phone_number, row.action, row.at).to_string().trim_end())?;
+        }
+    }
+    versions::table_of_areas(&result.areas)?;
+    let what = if result.kind == "changes" { "changes" } else { "numbers" };
+    let guard = if result.areas.iter().any(|area| area.stopped) {
+        "; the guard would hold it back: --force activates it all the same"
+    } else {
+        ""
+    };
+    output::line(format_args!(
+        "dry run: {} {what} read for {}, nothing was changed{guard}",
+        output::thousands(result.processed),
+        result.registry
     ))
 }
 

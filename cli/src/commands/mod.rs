@@ -13,6 +13,7 @@ pub mod report;
 pub mod rule;
 pub mod suppress;
 pub mod tenant;
+pub mod versions;
 
 use anyhow::{Result, anyhow};
 use dnc_router::client::{Client, Error};

@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use dnc_core::number::{NumberError, PhoneNumber};
+use dnc_core::registry::{Registry, Version, VersionState};
 use dnc_core::verdict::{Cause, Evidence, Judgement, Reason, Verdict};
 use dnc_proto::v1;
 use jiff::Timestamp;
@@ -170,4 +171,46 @@ pub fn hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").expect("writing to a String succeeds");
     }
     text
+}
+
+/// The versions of a registry as gRPC sends them, newest first.
+pub fn versions(registry: &Registry, revision: u64) -> v1::ListVersionsResponse {
+    let versions = registry.versions.values().rev().map(|known| version(registry, known)).collect();
+    v1::ListVersionsResponse { registry: registry.name.clone(), versions, revision }
+}
+
+fn version(registry: &Registry, version: &Version) -> v1::Version {
+    let state = match &version.state {
+        _ if registry.active == Some(version.id) => "active",
+        VersionState::Staging => "staging",
+        VersionState::Sealed(_) if version.activated_ms == 0 => "held",
+        VersionState::Sealed(_) => "kept",
+        VersionState::Discarded => "discarded",
+    };
+    let begun = v1::Version {
+        id: version.id.0,
+        state: state.into(),
+        parent: version.parent().map_or(0, |id| id.0),
+        begun_ms: version.begun_ms,
+        activated_ms: version.activated_ms,
+        ..v1::Version::default()
+    };
+    let Some(content) = version.content() else {
+        return begun;
+    };
+    let report = &content.report;
+    v1::Version {
+        numbers: content.numbers,
+        areas: content.coverage.areas().map_or(0, |areas| areas as u64),
+        covers_everywhere: content.coverage.areas().is_none(),
+        list_date: content.coverage.oldest().map_or_else(String::new, |date| date.to_string()),
+        processed: report.processed,
+        added: report.added,
+        dropped: report.dropped,
+        unchanged: report.unchanged,
+        failed: report.failed,
+        duration_ms: report.duration_ms,
+        forced: report.forced,
+        ..begun
+    }
 }

@@ -20,7 +20,9 @@
 //! registries, tenants and rules have 14 s and 30 s: they are answered once all shards have been told.
 //!
 //! Start at [`Client`]. `attempts` is the policy, `import` sends list files, `suppress` and `exempt` are
-//! opt-outs and exemptions, `catalog` changes registries, tenants and rules.
+//! opt-outs and exemptions, `catalog` changes registries, tenants and rules,
+//! `versions` activates what was loaded: with 240 s and 300 s, since replicas may have to read a version first, and to ask
+//! again changes nothing.
 
 mod attempts;
 mod catalog;
@@ -29,6 +31,7 @@ mod import;
 mod suppress;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,11 +6,17 @@ use std::fmt::Write;
 use dnc_core::catalog::Refusal;
 use dnc_core::command::ShardRefusal;
 use dnc_core::ids::{ShardId, VersionId};
-use dnc_core::listfile::ListFileError;
+use dnc_core::listfile::{AmbiguousChange, ListFileError};
 use dnc_core::registry::RegistryKind;
+use dnc_proto::v1;
 
+use super::areas::Change;
+use super::show;
 use crate::failure::{Failure, Invalid, Kind};
 use crate::route::WriteError;
+
+/// Areas that a message names when a guard stops a load; the others are in the details.
+const STOPPED_NAMED: usize = 10;
 
 /// Why an import failed. Nothing has changed, unless the message says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -27,12 +33,38 @@ pub enum Error {
     /// A file cannot be read as a list.
     #[error("{}; nothing was changed", chain(.0))]
     List(#[from] ListFileError),
+    /// Full lists and change lists in one load.
+    #[error("{0}: full lists and change lists are not loaded together; nothing was changed")]
+    MixedKinds(String),
+    /// Changes whose order is not known.
+    #[error("{0}; nothing was changed")]
+    Ambiguous(#[from] AmbiguousChange),
     /// The files and what they are said to cover do not fit together.
     #[error("{0}; nothing was changed")]
     Coverage(String),
     /// What is loaded does not fit what is active.
     #[error("{0}; nothing was changed")]
-    DoesNotFit(&'static str),
+    DoesNotFit(String),
+    /// A version that changes more than its registry's guard lets pass.
+    #[error(
+        "version {version} is complete and does not answer checks: it takes {}, more than the guard of {registry} \
+         lets pass; nothing was changed, activate it by force if this is right",
+        list(.stopped)
+    )]
+    Held {
+        /// The registry's name.
+        registry: String,
+        /// The version.
+        version: VersionId,
+        /// What the guard stops.
+        stopped: Vec<Change>,
+    },
+    /// A version that was never active, and was made from one that is not active any more.
+    #[error("version {0} was made from a version that does not answer checks any more; load it again")]
+    Outdated(VersionId),
+    /// There is nothing to go back to.
+    #[error("{0}; nothing was changed")]
+    NoWayBack(&'static str),
     /// No such registry.
     #[error("there is no registry of this name")]
     UnknownRegistry,
@@ -105,6 +137,14 @@ pub enum Error {
         /// What failed.
         why: String,
     },
+    /// The shards hold another number of numbers than the lists make.
+    #[error("the shards hold {found} numbers where {expected} were loaded; nothing was changed")]
+    WrongSum {
+        /// What the shards hold together.
+        found: u64,
+        /// What they should.
+        expected: u64,
+    },
     /// A reply that cannot be.
     #[error("the cluster gave an unexpected answer; nothing was changed")]
     Unexpected,
@@ -118,6 +158,7 @@ impl Error {
         match self {
             Error::ActivationUnknown(_) => "unknown",
             Error::NotTold { .. } => "not_told",
+            Error::Held { .. } => "held",
             _ => match self.kind() {
                 Kind::Invalid => "invalid",
                 Kind::NotFound | Kind::Precondition | Kind::Exists => "refused",
@@ -130,6 +171,26 @@ impl Error {
     }
 }
 
+impl Error {
+    /// What a program can read of it, if there is more than its message.
+    pub fn details(&self) -> Option<v1::ImportFailure> {
+        let bad_lines = match self {
+            Error::List(ListFileError::TooManyBadLines { first, .. }) => first.iter().map(show::bad_line).collect(),
+            Error::List(ListFileError::FatalLine(line)) => vec![show::bad_line(line)],
+            Error::Held { registry, version, stopped } => {
+                return Some(v1::ImportFailure {
+                    registry: registry.clone(),
+                    held_version: version.0,
+                    stopped: stopped.iter().map(Change::message).collect(),
+                    ..v1::ImportFailure::default()
+                });
+            }
+            _ => return None,
+        };
+        Some(v1::ImportFailure { bad_lines, ..v1::ImportFailure::default() })
+    }
+}
+
 impl Failure for Error {
     fn kind(&self) -> Kind {
         match self {
@@ -137,14 +198,23 @@ impl Failure for Error {
             | Error::Protocol(_)
             | Error::TooLarge(_)
             | Error::Coverage(_)
+            | Error::MixedKinds(_)
+            | Error::Ambiguous(_)
             | Error::NotReceived(_)
             | Error::Silent(_) => Kind::Invalid,
             // Files are kept on this machine while they are read; if that fails it is not the list's fault.
             Error::List(ListFileError::Read { source, .. }) if source.raw_os_error().is_some() => Kind::Unavailable,
             Error::List(_) => Kind::Invalid,
-            Error::UnknownRegistry | Error::Refused(Refusal::UnknownRegistry) => Kind::NotFound,
+            Error::UnknownRegistry | Error::Refused(Refusal::UnknownRegistry | Refusal::UnknownVersion) => {
+                Kind::NotFound
+            }
             Error::Refused(Refusal::Superseded | Refusal::IsDiscarded) | Error::CallerLeft => Kind::Aborted,
-            Error::LiveRegistry(_) | Error::DoesNotFit(_) | Error::Refused(_) => Kind::Precondition,
+            Error::LiveRegistry(_)
+            | Error::DoesNotFit(_)
+            | Error::Held { .. }
+            | Error::Outdated(_)
+            | Error::NoWayBack(_)
+            | Error::Refused(_) => Kind::Precondition,
             Error::TooMany { .. } => Kind::Exhausted,
             Error::NotReady
             | Error::Stopping
@@ -155,7 +225,7 @@ impl Failure for Error {
             | Error::NotVerified(_)
             | Error::ActivationUnknown(_)
             | Error::NotTold { .. } => Kind::Unavailable,
-            Error::ShardRefused { .. } | Error::Unexpected => Kind::Internal,
+            Error::ShardRefused { .. } | Error::WrongSum { .. } | Error::Unexpected => Kind::Internal,
         }
     }
 }
@@ -170,4 +240,14 @@ fn chain(error: &ListFileError) -> String {
         next = source.source();
     }
     text
+}
+
+/// What a guard stops, as part of a sentence.
+fn list(stopped: &[Change]) -> String {
+    let named: Vec<String> = stopped.iter().take(STOPPED_NAMED).map(Change::to_string).collect();
+    let more = match stopped.len().saturating_sub(STOPPED_NAMED) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    format!("{}{more}", named.join(", "))
 }

@@ -1,47 +1,60 @@
 //! Imports: list files become a new version of a registry, whole or not at all.
 //!
-//! [`Imports::run`] reads like a table of contents: receive the files ([`receive`]), read them into
-//! blocks ([`read`]), settle what they cover ([`scope`]), begin a version ([`version`]), cut its blocks
-//! into runs ([`plan`]) and write them to the shards' logs ([`stage`]), wait until the replicas have
-//! it ([`ready`]), and make it active in one step ([`version`]). Until that step nothing changes for
-//! anybody: on any failure the version is given up. What a line holds is never shown or logged.
+//! [`Imports::run`] reads like a table of contents: parse what is asked for ([`asked`]), receive the files
+//! ([`receive`]), and load them ([`load`]): read them into blocks or changes ([`read`]), settle what they cover ([`scope`]),
+//! begin a version ([`version`]), cut it into pieces ([`plan`], [`amend`]) and write them to the shards' logs ([`stage`]), wait until
+//! the replicas have it ([`ready`]), see whether its registry's guard lets it pass ([`areas`]), and make it active in
+//! one step ([`version`]). Until that step nothing changes for anybody: on any failure the version is given up, or
+//! held if it is the guard's. What a line holds is never logged, and shown to nobody but the caller of a dry run.
+//!
+//! [`activate`] makes held and older versions active, [`prune`] deletes what no version needs, [`record`] keeps the
+//! history.
 
+mod activate;
+mod amend;
+mod areas;
+mod asked;
 mod error;
+mod load;
 mod plan;
 mod progress;
+mod prune;
 mod read;
 mod ready;
 mod receive;
+mod record;
+mod report;
 mod scope;
+mod show;
 mod stage;
 #[cfg(test)]
 mod tests;
 mod version;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dnc_core::area::Area;
-use dnc_core::block::{Block, BlockId};
-use dnc_core::registry::{Content, Coverage, LoadReport, Registry};
+use dnc_core::catalog::Refusal;
+use dnc_core::ids::RegistryId;
+use dnc_core::registry::{Registry, Trigger};
 use dnc_proto::v1;
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tracing::{info, warn};
+use uuid::Uuid;
 
+pub use self::activate::Activated;
+use self::asked::Asked;
 pub use self::error::Error;
-use self::plan::Plan;
+use self::load::Load;
 pub use self::progress::Progress;
-use self::read::Lists;
-use self::scope::Scope;
-use self::stage::Staged;
-use self::version::Loading;
-use crate::clock::today;
+pub use self::receive::Received;
+use self::record::Job;
+use crate::clock::{now_ms, today};
 use crate::cluster::{Cluster, can_answer};
 use crate::options::Options;
 use crate::telemetry;
@@ -55,6 +68,8 @@ pub struct Imports<C> {
     cluster: C,
     options: Arc<Options>,
     slots: Arc<Semaphore>,
+    /// Told when a version became active: older ones may not be needed any more.
+    pruning: Arc<Notify>,
     stop: CancellationToken,
 }
 
@@ -70,7 +85,7 @@ impl<C: Cluster> Imports<C> {
     /// Imports into this cluster, until `stop`: then they give up.
     pub fn new(cluster: C, options: Arc<Options>, stop: CancellationToken) -> Self {
         let slots = Arc::new(Semaphore::new(options.import.max_at_once));
-        Self { cluster, options, slots, stop }
+        Self { cluster, options, slots, pruning: Arc::default(), stop }
     }
 
     /// Takes a place, if one is free.
@@ -88,7 +103,13 @@ impl<C: Cluster> Imports<C> {
         let _ = tokio::time::timeout_at(deadline, self.slots.acquire_many(all)).await;
     }
 
-    /// Loads what a caller sends: a header, then files. Ends within the limits that the options set.
+    /// Deletes what no version needs any more, whenever one became active here and now and then, until `stop`.
+    pub async fn keep_pruning(self, stop: CancellationToken) {
+        prune::keep_pruning(self.cluster, self.pruning, stop).await;
+    }
+
+    /// Loads what a caller sends: a header, then files. Ends within the limits that the options set, and keeps what
+    /// came of it in the registry's history.
     pub async fn run(
         &self,
         slot: Slot,
@@ -96,124 +117,84 @@ impl<C: Cluster> Imports<C> {
         progress: Progress,
     ) -> Result<v1::ImportResult, Error> {
         let started = Instant::now();
-        let outcome = self.load(parts, &progress, started).await;
-        match &outcome {
-            Ok(result) => {
-                telemetry::import("done", result.processed);
-                info!(
-                    registry = result.registry,
-                    version = result.version,
-                    numbers = result.numbers,
-                    added = result.added,
-                    dropped = result.dropped,
-                    duration_ms = result.duration_ms,
-                    "list imported"
-                );
+        let job = Job { load: Uuid::now_v7().as_u128(), trigger: Trigger::Import, started_ms: now_ms() };
+        let mut target = None;
+        let received = self.receive(parts, &progress, &mut target).boxed();
+        let received = self.unless_stopped(&progress, started + self.limit(), received).await;
+        let outcome = match received {
+            Ok((asked, registry, files)) => {
+                let load = Load { asked, registry, files, progress: &progress, load: job.load, started };
+                self.load(load).await
             }
-            Err(error) => {
-                telemetry::import(error.word(), progress.numbers());
-                warn!(%error, "import a list");
-            }
+            Err(why) => Err(why),
+        };
+        tell(&outcome, &progress);
+        if let Some(registry) = target {
+            record::keep(&self.cluster, registry, record::of_load(job, &outcome)).await;
         }
         drop(slot);
         outcome
     }
 
-    async fn load(
+    /// Keeps a file that is to be loaded by [`Imports::run_files`]: its bytes go into what this gives.
+    #[allow(dead_code)] // For lists that this router fetches.
+    pub fn spool(&self, name: String) -> Result<receive::Spool, Error> {
+        receive::Spool::create(name, &self.options.spool_dir)
+    }
+
+    /// Loads files that are here already. It is for the caller to keep what came of it in the registry's history.
+    #[allow(dead_code)] // For lists that this router fetches.
+    pub async fn run_files(
         &self,
-        parts: impl Stream<Item = Result<v1::ImportRequest, Status>> + Send + Unpin,
-        progress: &Progress,
-        started: Instant,
+        slot: Slot,
+        header: v1::ImportHeader,
+        files: Vec<Received>,
+        progress: Progress,
     ) -> Result<v1::ImportResult, Error> {
-        let limit = Duration::from_secs(self.options.import.limit_s);
-        let prepared = self.prepare(parts, progress).boxed();
-        let (registry, lists, scope) = self.unless_stopped(progress, started + limit, prepared).await?;
-        let loading = Loading::begin(&self.cluster, &registry, &self.options.import).await?;
-        let staged = self.stage(&loading, &lists, &scope, progress).boxed();
-        let staged = match self.unless_stopped(progress, started + limit, staged).await {
-            Ok(staged) => staged,
-            Err(why) => {
-                loading.give_up(&self.cluster).await;
-                return Err(why);
+        let started = Instant::now();
+        let outcome = async {
+            let asked = Asked::of(header, today())?;
+            let registry = self.loadable(&asked.registry).await?;
+            if files.is_empty() {
+                return Err(Error::Protocol("an import has at least one file"));
             }
+            let load = Uuid::now_v7().as_u128();
+            self.load(Load { asked, registry, files, progress: &progress, load, started }).await
         };
-        // From here on a caller that leaves changes nothing: the last step is short, and is finished.
-        progress.phase(v1::ImportPhase::Activating, 1);
-        let loaded = scope.coverage(&lists.blocks);
-        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let content = Content {
-            coverage: Coverage::over(loading.parent_coverage.as_ref(), loaded),
-            numbers: staged.numbers,
-            by_area: by_area(&lists.blocks),
-            checksum: staged.checksum,
-            report: LoadReport {
-                processed: lists.processed,
-                added: staged.changed.added,
-                dropped: staged.changed.dropped,
-                unchanged: staged.changed.unchanged,
-                failed: lists.failed,
-                duration_ms,
-                forced: false,
-            },
-        };
-        loading.seal(&self.cluster, content).await?;
-        let revision = loading.activate(&self.cluster).await?;
-        progress.done(1);
-        Ok(v1::ImportResult {
-            registry: registry.name,
-            version: loading.version.0,
-            processed: lists.processed,
-            added: staged.changed.added,
-            dropped: staged.changed.dropped,
-            unchanged: staged.changed.unchanged,
-            numbers: staged.numbers,
-            failed: lists.failed,
-            bad_lines: lists.bad_lines.clone(),
-            files: scope.files(&lists),
-            duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            revision,
-        })
+        let outcome = outcome.await;
+        tell(&outcome, &progress);
+        drop(slot);
+        outcome
     }
 
-    /// Everything that needs no version yet.
-    async fn prepare(
+    /// Takes in what a caller sends. `target` is told which registry it is for as soon as that is known, unless
+    /// nothing will be loaded into it.
+    async fn receive(
         &self,
         parts: impl Stream<Item = Result<v1::ImportRequest, Status>> + Send + Unpin,
         progress: &Progress,
-    ) -> Result<(Registry, Lists, Scope), Error> {
+        target: &mut Option<RegistryId>,
+    ) -> Result<(Asked, Registry, Vec<Received>), Error> {
         let mut receiver = receive::Receiver::new(parts, &self.options);
-        let header = receiver.header().await?;
-        let registry = self.registry(&header.registry).await?;
-        let wishes = scope::Wishes::of(&header, today())?;
-        let files = receiver.files(header.total_bytes, progress).await?;
-        let limits =
-            read::Limits { max_bad_lines: header.max_bad_lines.into(), max_blocks: self.options.import.max_blocks };
-        let lists = read::read(files, limits, progress).await?;
-        let scope = Scope::settle(registry.kind, &wishes, &lists)?;
-        scope.fits(registry.active_version().map(|(_, content)| &content.coverage))?;
-        Ok((registry, lists, scope))
+        let asked = Asked::of(receiver.header().await?, today())?;
+        let registry = self.loadable(&asked.registry).await?;
+        if !asked.dry_run {
+            *target = Some(registry.id);
+        }
+        let files = receiver.files(asked.total_bytes, progress).await?;
+        Ok((asked, registry, files))
     }
 
-    /// Brings a version to all shards, up to the point where it can be made active.
-    async fn stage(
-        &self,
-        loading: &Loading,
-        lists: &Lists,
-        scope: &Scope,
-        progress: &Progress,
-    ) -> Result<Staged, Error> {
-        // Another import may have changed what is active while the files were read.
-        scope.fits(loading.parent_coverage.as_ref())?;
-        let shards = self.cluster.known().catalog.shard_map.shards();
-        let plan = Plan::new(&scope.ranges(), &lists.blocks, shards)?;
-        let stage = stage::Stage { cluster: &self.cluster, loading, options: &self.options.import, progress };
-        let changed = stage.write(&plan).await?;
-        let seals = stage.seal(shards).await?;
-        let limit = Duration::from_secs(self.options.import.verify_s);
-        ready::wait(&self.cluster, loading, &seals, Instant::now() + limit).await?;
-        Ok(Staged::new(changed, &seals))
+    /// A registry into which lists can be loaded.
+    async fn loadable(&self, name: &str) -> Result<Registry, Error> {
+        let registry = self.registry(name).await?;
+        if !registry.settings.enabled {
+            return Err(Error::DoesNotFit("this registry is disabled, nothing is loaded into it".into()));
+        }
+        Ok(registry)
     }
 
+    /// A registry that has versions.
     async fn registry(&self, name: &str) -> Result<Registry, Error> {
         let found = self.cluster.wait_for(REGISTRY_WAIT, |c| can_answer(c) && c.registry_named(name).is_some()).await;
         let known = found.unwrap_or_else(|_| self.cluster.known());
@@ -224,6 +205,9 @@ impl<C: Cluster> Imports<C> {
         let registry = registry.cloned().ok_or(Error::UnknownRegistry)?;
         if registry.kind.is_live() {
             return Err(Error::LiveRegistry(registry.kind));
+        }
+        if registry.retired {
+            return Err(Error::Refused(Refusal::Retired));
         }
         Ok(registry)
     }
@@ -242,15 +226,32 @@ impl<C: Cluster> Imports<C> {
             () = tokio::time::sleep_until(deadline) => Err(Error::TooSlow),
         }
     }
+
+    fn limit(&self) -> Duration {
+        Duration::from_secs(self.options.import.limit_s)
+    }
 }
 
-/// How many numbers there are in each area.
-fn by_area(blocks: &[(BlockId, Block)]) -> BTreeMap<Area, u64> {
-    let mut counts = BTreeMap::new();
-    for (id, block) in blocks {
-        if let Some(area) = id.area() {
-            *counts.entry(area).or_default() += block.len() as u64;
+/// Counts and logs what came of a load.
+fn tell(outcome: &Result<v1::ImportResult, Error>, progress: &Progress) {
+    match outcome {
+        Ok(result) if result.dry_run => telemetry::import("dry_run", 0),
+        Ok(result) => {
+            telemetry::import("done", result.processed);
+            info!(
+                registry = result.registry,
+                version = result.version,
+                numbers = result.numbers,
+                added = result.added,
+                dropped = result.dropped,
+                forced = result.forced,
+                duration_ms = result.duration_ms,
+                "list imported"
+            );
+        }
+        Err(error) => {
+            telemetry::import(error.word(), progress.numbers());
+            warn!(%error, "import a list");
         }
     }
-    counts
 }

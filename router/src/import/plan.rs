@@ -14,15 +14,15 @@ use dnc_core::ids::ShardId;
 use super::error::Error;
 
 /// Bytes that a block takes in a run besides its own: its id and its length, at their longest.
-const BLOCK_OVERHEAD: usize = 9 + 3;
+pub const BLOCK_OVERHEAD: usize = 9 + 3;
 /// Areas named when numbers lie outside of what is covered.
 const NAMED: usize = 5;
 
-/// All runs of a load.
+/// All pieces of a load: the runs of a full list, or what [`super::amend`] makes of change lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// The runs of each shard, by its number.
-    shards: Vec<Vec<Run>>,
+pub struct Plan<P = Run> {
+    /// The pieces of each shard, by its number.
+    shards: Vec<Vec<P>>,
 }
 
 // === impl Plan ===
@@ -63,20 +63,27 @@ impl Plan {
             runs.push(cut.until(*range.end()));
         }
     }
+}
 
-    /// How many runs there are.
-    pub fn runs(&self) -> usize {
+impl<P> Plan<P> {
+    /// A plan of these pieces, by shard.
+    pub fn of_pieces(shards: Vec<Vec<P>>) -> Self {
+        Self { shards }
+    }
+
+    /// How many pieces there are.
+    pub fn pieces(&self) -> usize {
         self.shards.iter().map(Vec::len).sum()
     }
 
     /// All shards.
-    pub fn shards(&self) -> impl Iterator<Item = ShardId> + use<> {
+    pub fn shards(&self) -> impl Iterator<Item = ShardId> + use<P> {
         let count = u32::try_from(self.shards.len()).expect("made from a u32");
         (0..count).map(ShardId)
     }
 
-    /// The runs of one shard.
-    pub fn of(&self, shard: ShardId) -> &[Run] {
+    /// The pieces of one shard.
+    pub fn of(&self, shard: ShardId) -> &[P] {
         self.shards.get(shard.0 as usize).map_or(&[], Vec::as_slice)
     }
 }
@@ -99,7 +106,7 @@ impl Cut {
 }
 
 /// Says which areas are not covered, and no number.
-fn describe(outside: &BTreeSet<Area>) -> String {
+pub fn describe(outside: &BTreeSet<Area>) -> String {
     let named: Vec<String> = outside.iter().take(NAMED).map(Area::to_string).collect();
     let more = match outside.len().saturating_sub(NAMED) {
         0 => String::new(),
@@ -137,7 +144,7 @@ mod tests {
     fn every_shard_gets_a_run_of_every_range_even_without_a_block() {
         let ranges = areas(&["201", "818"]);
         let plan = Plan::new(&ranges, &[], 16).expect("plans");
-        assert_eq!(plan.runs(), 32);
+        assert_eq!(plan.pieces(), 32);
         for shard in plan.shards() {
             let covered: Vec<_> = plan.of(shard).iter().map(|r| r.first.0..=r.last.0).collect();
             assert_eq!(covered, ranges);
@@ -160,7 +167,7 @@ mod tests {
     fn a_full_area_is_cut_into_several_runs() {
         let blocks: Vec<_> = (1_201_000..1_202_000).map(|id| (BlockId(id), block(700))).collect();
         let plan = Plan::new(&areas(&["201"]), &blocks, 1).expect("plans");
-        assert!(plan.runs() > 3);
+        assert!(plan.pieces() > 3);
         for shard in plan.shards() {
             for run in plan.of(shard) {
                 assert!(codec::encode(run).len() <= MAX_RUN_BYTES + 64);

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dnc_proto::v1;
@@ -44,7 +44,7 @@ pub struct Received {
 }
 
 /// A file while it arrives.
-struct Spool {
+pub struct Spool {
     name: String,
     file: File,
     bytes: u64,
@@ -90,7 +90,6 @@ impl<S: Stream<Item = Result<v1::ImportRequest, Status>> + Unpin> Receiver<S> {
                         let max = self.max_files;
                         return Err(Error::TooLarge(format!("an import has at most {max} files")));
                     }
-                    check_name(&file.name)?;
                     current = Some(Spool::create(file.name, &self.spool_dir)?);
                 }
                 Part::Chunk(chunk) => {
@@ -155,18 +154,22 @@ fn check_name(name: &str) -> Result<(), Invalid> {
 // === impl Spool ===
 
 impl Spool {
-    fn create(name: String, folder: &PathBuf) -> Result<Self, Error> {
+    /// A new file of this name. Its bytes are kept in `folder`, where no name shows.
+    pub fn create(name: String, folder: &Path) -> Result<Self, Error> {
+        check_name(&name)?;
         Ok(Self { name, file: tempfile::tempfile_in(folder)?, bytes: 0, hash: Sha256::new() })
     }
 
-    fn write(mut self, chunk: &[u8]) -> Result<Self, Error> {
+    /// Takes the next bytes. Blocks.
+    pub fn write(mut self, chunk: &[u8]) -> Result<Self, Error> {
         self.file.write_all(chunk)?;
         self.hash.update(chunk);
         self.bytes += chunk.len() as u64;
         Ok(self)
     }
 
-    fn finish(mut self) -> Result<Received, Error> {
+    /// All bytes are in.
+    pub fn finish(mut self) -> Result<Received, Error> {
         self.file.seek(SeekFrom::Start(0))?;
         Ok(Received { name: self.name, file: self.file, bytes: self.bytes, sha256: self.hash.finalize().into() })
     }

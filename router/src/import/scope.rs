@@ -1,19 +1,22 @@
 //! What a load speaks for, and as of when: settled from what files declare and what the operator says.
 //!
-//! Pure. Never inferred from the numbers: a list that happens to hold none of an area still covers
+//! `fits` says what a load can be made from. Pure. Never inferred from the numbers: a list that happens to hold none of an area still covers
 //! it, and one that is cut off must not pass for a complete list of less.
+
+mod fits;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 
 use dnc_core::area::Area;
-use dnc_core::block::{Block, BlockId};
+use dnc_core::listfile::{FileSummary, ListKind};
 use dnc_core::registry::{Coverage, RegistryKind, Source};
 use dnc_proto::v1;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
+use super::areas::Counts;
 use super::error::Error;
 use super::read::{Lists, ReadFile};
 use crate::api::answer::hex;
@@ -27,7 +30,7 @@ const MAX_NAMES: usize = 1_024;
 /// What the operator says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wishes {
-    /// The list's own date, instead of what files say.
+    /// The list's own date, where files do not name an older one.
     pub list_date: Option<Date>,
     /// Areas of the files that do not say which.
     pub covers: BTreeSet<Area>,
@@ -74,8 +77,11 @@ impl Wishes {
             .covers
             .iter()
             .map(|area| area.parse::<Area>())
-            .collect::<Result<_, _>>()
+            .collect::<Result<BTreeSet<_>, _>>()
             .map_err(|why| Invalid::new("covers", why.to_string()))?;
+        if header.covers_everywhere && !header.covers.is_empty() {
+            return Err(Invalid::new("covers", "the files cover either these areas or everything"));
+        }
         Ok(Self { list_date, covers, everywhere: header.covers_everywhere, today })
     }
 }
@@ -83,36 +89,21 @@ impl Wishes {
 // === impl Scope ===
 
 impl Scope {
-    /// Settles what these lists speak for in a registry of this kind.
-    pub fn settle(kind: RegistryKind, wishes: &Wishes, lists: &Lists) -> Result<Self, Error> {
+    /// Settles what these lists speak for in a registry of this kind, and notes what the operator should know.
+    pub fn settle(kind: RegistryKind, wishes: &Wishes, lists: &Lists, notes: &mut Vec<String>) -> Result<Self, Error> {
         // A federal or state list that speaks for too much makes numbers CLEAR; so it must say for what it speaks.
         let must_declare = matches!(kind, RegistryKind::Federal | RegistryKind::State);
-        let mut everywhere = wishes.everywhere;
+        let everywhere = speak_for_everything(wishes, lists, must_declare, notes)?;
         let mut covers_used = false;
         let mut whole: Option<Origin> = None;
         let mut areas: BTreeMap<Area, Origin> = BTreeMap::new();
         for file in &lists.files {
             for list in &file.lists {
-                let date = list_date(wishes, list.declared.list_date, must_declare, &list.name)?;
+                let date = list_date(wishes, list, must_declare, notes)?;
                 let origin = Origin::of(date, file);
                 Origin::join(&mut whole, &origin);
-                let declared = if list.declared.areas.is_empty() {
-                    covers_used = true;
-                    &wishes.covers
-                } else {
-                    &list.declared.areas
-                };
-                if declared.is_empty() && !everywhere {
-                    if must_declare {
-                        return Err(Error::Coverage(format!(
-                            "{}: neither its name nor its tags say which areas it covers; \
-                             name them, or say that it covers everything",
-                            list.name
-                        )));
-                    }
-                    everywhere = true;
-                }
-                for area in declared {
+                covers_used |= list.declared.areas.is_empty();
+                for area in declared(wishes, list) {
                     let mut joined = areas.remove(area);
                     Origin::join(&mut joined, &origin);
                     areas.extend(joined.map(|origin| (*area, origin)));
@@ -120,7 +111,7 @@ impl Scope {
             }
         }
         let forgotten = wishes.covers.iter().find(|area| !areas.contains_key(area));
-        if let Some(area) = forgotten.filter(|_| !covers_used && !everywhere) {
+        if let Some(area) = forgotten.filter(|_| !covers_used) {
             return Err(Error::Coverage(format!(
                 "area {area} is to be covered, but every file says which areas it covers, and it is none of them"
             )));
@@ -132,14 +123,11 @@ impl Scope {
         }
     }
 
-    /// Refuses to replace what covers everything by a part of it.
-    pub fn fits(&self, before: Option<&Coverage>) -> Result<(), Error> {
-        match (self, before) {
-            (Scope::Areas(_), Some(Coverage::Everywhere(_))) => Err(Error::DoesNotFit(
-                "the registry's active version covers everything, and these files cover some areas; \
-                 load all there is",
-            )),
-            _ => Ok(()),
+    /// Whether the load speaks for this area.
+    pub fn covers(&self, area: Area) -> bool {
+        match self {
+            Scope::Everywhere(_) => true,
+            Scope::Areas(areas) => areas.contains_key(&area),
         }
     }
 
@@ -155,25 +143,13 @@ impl Scope {
         }
     }
 
-    /// The coverage of what is loaded, with the count of numbers in each part.
-    pub fn coverage(&self, blocks: &[(BlockId, Block)]) -> Coverage {
+    /// The coverage of what is loaded; `counts` are those of the whole version.
+    pub fn coverage(&self, counts: &Counts) -> Coverage {
         match self {
-            Scope::Everywhere(origin) => {
-                let numbers = blocks.iter().map(|(_, block)| block.len() as u64).sum();
-                Coverage::Everywhere(origin.source(numbers))
-            }
+            Scope::Everywhere(origin) => Coverage::Everywhere(origin.source(counts.values().sum())),
             Scope::Areas(areas) => {
-                let mut numbers: BTreeMap<Area, u64> = BTreeMap::new();
-                for (id, block) in blocks {
-                    if let Some(area) = id.area() {
-                        *numbers.entry(area).or_default() += block.len() as u64;
-                    }
-                }
-                let source = |(area, origin): (&Area, &Origin)| {
-                    let numbers = numbers.get(area).copied().unwrap_or(0);
-                    (*area, origin.source(numbers))
-                };
-                Coverage::Areas(areas.iter().map(source).collect())
+                let numbers = |area: &Area| counts.get(area).copied().unwrap_or(0);
+                Coverage::Areas(areas.iter().map(|(area, origin)| (*area, origin.source(numbers(area)))).collect())
             }
         }
     }
@@ -210,16 +186,66 @@ impl Scope {
     }
 }
 
-/// The date of one list.
-fn list_date(wishes: &Wishes, declared: Option<Date>, must_declare: bool, name: &str) -> Result<Date, Error> {
-    let date = match wishes.list_date.or(declared) {
-        Some(date) => date,
-        None if must_declare => {
+/// The areas that a list is for: its own, or those that the operator names.
+fn declared<'a>(wishes: &'a Wishes, list: &'a FileSummary) -> &'a BTreeSet<Area> {
+    if list.declared.areas.is_empty() { &wishes.covers } else { &list.declared.areas }
+}
+
+/// Whether the lists are all there is. Never because of one of several.
+fn speak_for_everything(
+    wishes: &Wishes,
+    lists: &Lists,
+    must_declare: bool,
+    notes: &mut Vec<String>,
+) -> Result<bool, Error> {
+    let all = || lists.files.iter().flat_map(|file| &file.lists);
+    let partial = all().find(|list| !list.declared.areas.is_empty());
+    if wishes.everywhere {
+        return match partial {
+            None => Ok(true),
+            Some(list) => Err(Error::Coverage(format!(
+                "{}: it says itself that it covers some areas, so the files cannot be all there is",
+                list.name
+            ))),
+        };
+    }
+    let Some(silent) = all().find(|list| declared(wishes, list).is_empty()) else {
+        return Ok(false);
+    };
+    if must_declare || lists.kind() == ListKind::Changes {
+        return Err(Error::Coverage(format!(
+            "{}: neither its name nor its tags say which areas it covers; name them, or say that it covers everything",
+            silent.name
+        )));
+    }
+    if let Some(partial) = partial {
+        return Err(Error::Coverage(format!(
+            "{} says which areas it covers, and {} does not: name the areas, or load them one by one",
+            partial.name, silent.name
+        )));
+    }
+    notes.push("nothing says which areas the files cover: they count as all there is".into());
+    Ok(true)
+}
+
+/// The date of one list. Of two the older one counts: a list must never look fresher than it is.
+fn list_date(wishes: &Wishes, list: &FileSummary, must_declare: bool, notes: &mut Vec<String>) -> Result<Date, Error> {
+    let name = &list.name;
+    let date = match (wishes.list_date, list.declared.list_date) {
+        (Some(given), Some(own)) if given != own => {
+            let older = given.min(own);
+            notes
+                .push(format!("{name}: it says that it is of {own}, and {given} was given: the older counts, {older}"));
+            older
+        }
+        (Some(date), _) | (None, Some(date)) => date,
+        (None, None) if must_declare => {
             return Err(Error::Coverage(format!(
                 "{name}: its name does not say of which date the list is; name the date"
             )));
         }
-        None => wishes.today,
+        // Changes are no fresher than the last of them.
+        (None, None) => list.times.map_or(wishes.today, |times| times.latest.date().min(wishes.today)),
     };
     // Where it is tomorrow already, a list can be of tomorrow; one of later would never grow old in time.
     if date > wishes.today.tomorrow().unwrap_or(Date::MAX) {
@@ -273,4 +299,4 @@ impl Origin {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,11 +1,16 @@
 //! Whole imports against a cluster that fails on demand.
 
+mod life;
+mod model;
+
 use dnc_core::catalog::{Change, Decision};
+use dnc_core::ids::VersionId;
 use dnc_core::number::PhoneNumber;
 use dnc_core::registry::VersionState;
 use dnc_proto::v1::import_request::Part;
 use tokio::sync::mpsc;
 
+use super::version::Loading;
 use super::*;
 use crate::failure::{Failure, Kind};
 use crate::testing::{Fake, Lost, SHARDS, Written};
@@ -267,7 +272,7 @@ async fn of_two_loads_into_one_registry_the_second_to_activate_loses() {
     let options = Options::default();
     let known = fake.known();
     let registry = known.catalog.registry_named("federal").expect("founded");
-    let slow = Loading::begin(&fake, registry, &options.import).await.expect("begun");
+    let slow = Loading::begin(&fake, registry, 1, &options.import).await.expect("begun");
     run(&fake, header(), &[(FILE, "201,5550100\n")]).await.expect("the fast one");
     let (_, content) = fake.known().catalog.registries[&registry.id]
         .active_version()

@@ -37,6 +37,8 @@ enum Act {
     Update(Box<Update>),
     /// Give a registry up. Refused while a tenant requires it, or while it holds suppressions.
     Retire(Named),
+    #[command(flatten)]
+    Versions(super::versions::Act),
 }
 
 #[derive(clap::Args)]
@@ -95,6 +97,7 @@ pub async fn run(asked: RegistryArgs) -> Result<ExitCode> {
             let retired = client.retire_registry(&asked.registry).await.map_err(explain);
             tell(&retired.context("retire the registry")?, asked.caller.output)?;
         }
+        Act::Versions(act) => return super::versions::run(act).await,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -43,7 +43,8 @@ impl Catalog {
         version: VersionId,
         content: Content,
     ) -> Result<Decision, Refusal> {
-        let known = self.bulk(registry)?.versions.get_mut(&version).ok_or(Refusal::UnknownVersion)?;
+        let registry = self.bulk(registry)?;
+        let known = registry.versions.get_mut(&version).ok_or(Refusal::UnknownVersion)?;
         match &known.state {
             VersionState::Discarded => return Err(Refusal::IsDiscarded),
             VersionState::Sealed(sealed) if *sealed == content => return self.done(),
@@ -51,6 +52,8 @@ impl Catalog {
             VersionState::Staging => {}
         }
         known.state = VersionState::Sealed(content);
+        // It may become active in a moment: nodes must not let go of it before they know.
+        registry.summoned = Some(version);
         self.bump();
         self.done()
     }

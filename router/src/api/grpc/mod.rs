@@ -12,6 +12,7 @@ mod rule;
 mod stream;
 mod suppression;
 mod tenant;
+mod versions;
 
 use dnc_core::ids::TenantId;
 use dnc_proto::v1;
@@ -22,6 +23,7 @@ use dnc_proto::v1::report_service_server::ReportServiceServer;
 use dnc_proto::v1::rule_service_server::RuleServiceServer;
 use dnc_proto::v1::suppression_service_server::SuppressionServiceServer;
 use dnc_proto::v1::tenant_service_server::TenantServiceServer;
+use dnc_proto::v1::version_service_server::VersionServiceServer;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::service::Routes;
 use tonic::{Code, Response, Status};
@@ -42,7 +44,7 @@ const MAX_REQUEST_BYTES: usize = 16 << 20;
 const MAX_STATUS_CHARS: usize = 4_000;
 
 /// The services that health reports on; the empty name is the whole process.
-const SERVICES: [&str; 8] = [
+const SERVICES: [&str; 9] = [
     "",
     "dnc.v1.CheckService",
     "dnc.v1.ExemptionService",
@@ -51,6 +53,7 @@ const SERVICES: [&str; 8] = [
     "dnc.v1.RuleService",
     "dnc.v1.SuppressionService",
     "dnc.v1.TenantService",
+    "dnc.v1.VersionService",
 ];
 
 /// All gRPC services, and the handle by which health is told.
@@ -76,6 +79,7 @@ pub fn routes<C: Cluster>(state: &State<C>) -> Result<(Routes, HealthReporter), 
                 .max_decoding_message_size(MAX_REQUEST_BYTES),
         )
         .add_service(ExemptionServiceServer::new(exemption::Service(state.clone())))
+        .add_service(VersionServiceServer::new(versions::Service(state.clone())))
         .add_service(health)
         .add_service(reflection);
     Ok((routes.routes(), reporter))

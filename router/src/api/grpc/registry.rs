@@ -10,7 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument;
 
-use super::{named, shown_id, status};
+use super::{named, shown_id, status, versions};
 use crate::api::caller::grpc_request_id;
 use crate::api::state::State;
 use crate::api::told::{self, Detail};
@@ -92,7 +92,7 @@ impl<C: Cluster> RegistryService for Service<C> {
                 let outcome = imports.run(slot, parts, progress).await;
                 let last = match outcome {
                     Ok(result) => Ok(v1::ImportEvent { event: Some(v1::import_event::Event::Result(result)) }),
-                    Err(why) => Err(status(&why)),
+                    Err(why) => Err(versions::failed(&why)),
                 };
                 // The caller may have left; the outcome is in the log as well.
                 let _ = sender.send(last).await;

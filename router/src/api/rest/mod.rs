@@ -11,6 +11,7 @@ mod exemptions;
 mod frame;
 mod limits;
 mod openapi;
+mod import;
 mod problem;
 mod process;
 mod read;
@@ -25,6 +26,7 @@ mod suppression_lists;
 #[cfg(test)]
 mod tests;
 mod write_id;
+mod versions;
 
 use std::sync::Arc;
 
@@ -69,7 +71,7 @@ fn brief<C: Cluster>() -> Vec<OpenApiRouter<State<C>>> {
 
 /// What sends or receives for long, and limits its own time.
 fn long<C: Cluster>() -> Vec<OpenApiRouter<State<C>>> {
-    vec![suppression_lists::long_routes()]
+    vec![suppression_lists::long_routes(), import::routes(), versions::routes()]
 }
 
 fn merged<C: Cluster>(parts: Vec<OpenApiRouter<State<C>>>) -> OpenApiRouter<State<C>> {

@@ -10,8 +10,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
+use serde_json::{Map, Value, json};
 
 use crate::failure::{Failure, Invalid, Kind};
+use crate::import;
+use crate::shown::{AreaShown, BadLineShown};
 
 /// The media type of every error.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -78,6 +81,10 @@ pub struct Problem {
     #[serde(skip)]
     #[schema(ignore)]
     retry_after: Option<Duration>,
+    /// What more there is to say of an import that failed.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    import: Option<Box<Value>>,
 }
 
 /// One part of a request that is wrong.
@@ -163,6 +170,7 @@ impl Problem {
             request_id: String::new(),
             errors: Vec::new(),
             retry_after: later.then_some(PATIENCE),
+            import: None,
         }
     }
 
@@ -187,6 +195,28 @@ impl Problem {
     pub fn field(pointer: impl Into<String>, why: &Invalid) -> Self {
         let mut problem = Self::of(why);
         problem.errors.push(Fault { pointer: pointer.into(), detail: why.detail.clone() });
+        problem
+    }
+
+    /// An import that failed: with its bad lines, or with what its guard stops and the version that waits.
+    pub fn of_import(failure: &import::Error) -> Self {
+        let mut problem = match failure {
+            import::Error::Invalid(why) => Self::field(why.field, why),
+            _ => Self::of(failure),
+        };
+        problem.import = failure.details().map(|details| {
+            let mut members = Map::new();
+            if !details.bad_lines.is_empty() {
+                let lines: Vec<_> = details.bad_lines.iter().map(BadLineShown::of).collect();
+                members.insert("bad_lines".into(), json!(lines));
+            }
+            if details.held_version > 0 {
+                let stopped: Vec<_> = details.stopped.iter().map(AreaShown::of).collect();
+                members.insert("held_version".into(), json!(details.held_version));
+                members.insert("stopped".into(), json!(stopped));
+            }
+            Box::new(Value::Object(members))
+        });
         problem
     }
 
