@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 5] = [
+    const FILES: [&str; 6] = [
         "dnc/v1/check.proto",
         "dnc/v1/registry.proto",
         "dnc/v1/suppression.proto",
+        "dnc/v1/sync.proto",
         "dnc/internal/v1/node.proto",
         "dnc/internal/v1/meta.proto",
     ];

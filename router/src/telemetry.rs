@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dnc_core::verdict::{Cause, Verdict};
-use metrics::{counter, histogram};
+use metrics::{counter, gauge, histogram};
 
 /// Which door a request came through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,17 @@ pub fn import(outcome: &'static str, numbers: u64) {
     counter!("dnc_import_numbers_total").increment(numbers);
 }
 
+/// A sync ended.
+pub fn sync(outcome: &'static str) {
+    counter!("dnc_syncs_total", "outcome" => outcome).increment(1);
+}
+
+/// A registry's oldest list is so many days old, and can be answered from for so many more.
+pub fn list_age(registry: &str, days: f64, stale_in: f64) {
+    gauge!("dnc_registry_list_age_days", "registry" => registry.to_owned()).set(days);
+    gauge!("dnc_registry_stale_in_days", "registry" => registry.to_owned()).set(stale_in);
+}
+
 /// A request ended in an error.
 pub fn error(api: Api, code: &'static str) {
     counter!("dnc_api_errors_total", "api" => api.as_str(), "code" => code).increment(1);
@@ -108,5 +119,11 @@ pub fn describe() {
     metrics::describe_counter!("dnc_suppressions_total", "opt-outs added and removed, by outcome");
     metrics::describe_counter!("dnc_imports_total", "imports, by outcome");
     metrics::describe_counter!("dnc_import_numbers_total", "numbers read from list files");
+    metrics::describe_counter!("dnc_syncs_total", "syncs that this router ran, by outcome");
+    metrics::describe_gauge!("dnc_registry_list_age_days", "age of the oldest list that a registry answers from, days");
+    metrics::describe_gauge!(
+        "dnc_registry_stale_in_days",
+        "days for which a registry's oldest list can be answered from; a warning from 5 on, too old below 0"
+    );
     metrics::describe_counter!("dnc_api_errors_total", "requests that ended in an error");
 }
