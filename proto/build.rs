@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 6] = [
+    const FILES: [&str; 8] = [
         "dnc/v1/check.proto",
         "dnc/v1/registry.proto",
         "dnc/v1/suppression.proto",
+        "dnc/v1/tenant.proto",
+        "dnc/v1/rule.proto",
         "dnc/v1/sync.proto",
         "dnc/internal/v1/node.proto",
         "dnc/internal/v1/meta.proto",
@@ -17,6 +19,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Served by gRPC reflection: the public files alone, whatever else the build needs.
     let public = protox::compile(FILES.iter().filter(|f| f.starts_with("dnc/v1/")), ["proto"])?;
     std::fs::write(out.join("dnc_v1.bin"), protox::prost::Message::encode_to_vec(&public))?;
-    tonic_prost_build::configure().bytes(".dnc.v1.ImportRequest.chunk").compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .bytes(".dnc.v1.ImportRequest.chunk")
+        // Holds a provider's key, which must not be printed: see `src/secret.rs`.
+        .skip_debug([".dnc.v1.RegistrySettings"])
+        .compile_fds(descriptors)?;
     Ok(())
 }

@@ -28,10 +28,14 @@ pub enum Command {
     Check(crate::commands::check::Check),
     /// Load list files into a registry as a new version.
     Import(crate::commands::import::Import),
-    /// List and create registries.
+    /// List, create, change and retire registries.
     Registry(crate::commands::registry::RegistryArgs),
     /// Add and remove suppressions: numbers that must not be called, entry by entry.
     Suppress(crate::commands::suppress::SuppressArgs),
+    /// Add, list and remove rules: patterns that list numbers without naming them.
+    Rule(crate::commands::rule::RuleArgs),
+    /// Create, list and change tenants: which lists they are answered from, and which must cover a number.
+    Tenant(crate::commands::tenant::TenantArgs),
     /// Put load on routers and measure, or generate lists to load before.
     Bench(crate::bench::BenchArgs),
 }
@@ -48,6 +52,9 @@ pub struct Caller {
         value_delimiter = ','
     )]
     pub router: Vec<String>,
+    /// The tenant to call for.
+    #[arg(long, value_name = "NAME", env = "DNC_TENANT", default_value = "default")]
+    pub tenant: String,
     /// How to print the answer. With `json`, one object a line.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

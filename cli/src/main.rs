@@ -50,6 +50,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Import(asked) => commands::import::run(asked).await,
         Command::Registry(asked) => commands::registry::run(asked).await,
         Command::Suppress(asked) => commands::suppress::run(asked).await,
+        Command::Rule(asked) => commands::rule::run(asked).await,
+        Command::Tenant(asked) => commands::tenant::run(asked).await,
         Command::Bench(asked) => bench::run(asked).await,
     }
 }

@@ -3,6 +3,8 @@
 //! Nothing is written by hand here but names. `v1` is what callers see and stays compatible;
 //! `internal` is between the cluster's own processes.
 
+mod secret;
+
 /// The public API, `dnc.v1`.
 #[allow(missing_docs, clippy::all)]
 pub mod v1 {

@@ -13,17 +13,24 @@ mod api;
 pub mod client;
 mod clock;
 mod cluster;
+mod decide;
 mod failure;
 mod import;
 mod options;
 mod registries;
 mod route;
+mod rules;
 mod run;
+mod schedule;
+mod secrets;
 pub mod shown;
 mod suppress;
+mod sync;
 mod telemetry;
+mod tenants;
 #[cfg(test)]
 mod testing;
 
 pub use self::options::{BadOptions, ImportOptions, Options};
 pub use self::run::{Error, Listeners, run};
+pub use self::sync::SyncOptions;

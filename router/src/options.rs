@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sync::SyncOptions;
+
 /// Longest call id, caller, correlation id, and name of whoever enters or removes an opt-out, in bytes.
 pub const MAX_ID_BYTES: usize = 128;
 
@@ -36,8 +38,13 @@ pub struct Options {
     pub max_body_bytes: usize,
     /// Folder for the files of an import while it lasts.
     pub spool_dir: PathBuf,
+    /// File with the key that providers' keys are encrypted with: 32 bytes, hexadecimal or base64. With an empty name it is
+    /// the variable `DNC_SECRET_KEY`; without either, providers' keys are refused.
+    pub secret_key_file: PathBuf,
     /// Limits on imports.
     pub import: ImportOptions,
+    /// Limits on syncs, and how their sources are reached.
+    pub sync: SyncOptions,
 }
 
 /// Limits on imports.
@@ -97,7 +104,9 @@ impl Default for Options {
             max_bulk_rest: 1_000,
             max_body_bytes: 1 << 20,
             spool_dir: std::env::temp_dir(),
+            secret_key_file: PathBuf::new(),
             import: ImportOptions::default(),
+            sync: SyncOptions::default(),
         }
     }
 }
@@ -142,7 +151,7 @@ impl Options {
             ("import.verify_s", import.verify_s, 24 * 3_600),
             ("import.limit_s", import.limit_s, 7 * 24 * 3_600),
         ];
-        for (name, value, max) in bounds {
+        for (name, value, max) in bounds.into_iter().chain(self.sync.bounds()) {
             if value == 0 {
                 return Err(BadOptions::Zero(name));
             }

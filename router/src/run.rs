@@ -23,7 +23,8 @@ use crate::api::{grpc, rest};
 use crate::cluster::can_answer;
 use crate::options::{BadOptions, Options};
 use crate::route::{Route, gossip};
-use crate::telemetry;
+use crate::secrets::{BadKey, Secrets};
+use crate::{rules, sync, telemetry};
 
 /// Time for what is under way to end when the router stops.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -50,6 +51,9 @@ pub enum Error {
     /// The settings make no router.
     #[error("read the router's settings")]
     Options(#[from] BadOptions),
+    /// The key that providers' keys are encrypted with cannot be read.
+    #[error("read the key that providers' keys are encrypted with")]
+    Secrets(#[from] BadKey),
     /// The folder for the files of imports cannot be made.
     #[error("make the spool folder {}", .0.display())]
     Spool(PathBuf, #[source] io::Error),
@@ -77,6 +81,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), Error> {
     options.check()?;
+    let secrets = Secrets::load(&options.secret_key_file)?;
     std::fs::create_dir_all(&options.spool_dir).map_err(|why| Error::Spool(options.spool_dir.clone(), why))?;
     telemetry::describe();
     let grpc_listener = listener(listeners.grpc).map_err(|why| Error::Listen("gRPC", why))?;
@@ -87,12 +92,17 @@ pub async fn run(
     let meta = MetaClient::new(options.meta.clone());
     let route = Route::new(meta.clone(), cache.clone(), Duration::from_millis(options.hedge_ms));
     let seeds = options.nodes.clone();
-    let state = State::new(route, Arc::new(options), serving.clone());
+    let state = State::new(route, Arc::new(options), serving.clone()).with_secrets(secrets);
+    let address = grpc_listener.local_addr().map_or_else(|_| "unnamed".into(), |address| address.to_string());
+    let state = state.on_router(&address);
     let (services, health) = grpc::routes(&state)?;
 
     let mut background = JoinSet::new();
     background.spawn(dnc_meta::follow(meta, cache.clone(), serving.clone()));
     background.spawn(gossip::seed(cache.clone(), seeds, serving.clone()));
+    background.spawn(rules::count(cache.clone(), serving.clone()));
+    background.spawn(state.syncs.clone().follow_schedules());
+    background.spawn(sync::tell_ages(state.cluster.clone(), serving.clone()));
     background.spawn(tell_ready(cache, ready, health, serving.clone()));
 
     let mut servers = JoinSet::new();
@@ -108,6 +118,7 @@ pub async fn run(
     let deadline = Instant::now() + SHUTDOWN;
     serving.cancel();
     state.imports.finish(deadline).await;
+    state.syncs.finish(deadline).await;
     let ended = async {
         while servers.join_next().await.is_some() {}
         while background.join_next().await.is_some() {}

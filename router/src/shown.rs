@@ -1,4 +1,10 @@
-//! A check's answer as JSON: the one shape that REST answers with and `dnc check -o json` prints.
+//! Answers as JSON: the one shape of each that REST answers with and `-o json` prints. A check's is here; registries,
+//! tenants and rules have files of their own.
+
+pub mod registry;
+pub mod rule;
+pub mod sync;
+pub mod tenant;
 
 use dnc_proto::v1::{CheckResponse, Evidence, Reason, UnknownCause, Verdict};
 use jiff::Timestamp;
@@ -105,6 +111,10 @@ fn sources(evidence: &[Evidence]) -> Vec<&str> {
     sources
 }
 
+fn moment(at: &prost_types::Timestamp) -> Option<Timestamp> {
+    Timestamp::new(at.seconds, at.nanos).ok()
+}
+
 fn filled(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
@@ -133,7 +143,7 @@ impl<'a> Shown<'a> {
                 .as_ref()
                 .map(|exemption| ShownExemption { id: &exemption.id, ground: &exemption.ground }),
             revision: answer.revision,
-            checked_at: answer.checked_at.as_ref().and_then(|at| Timestamp::new(at.seconds, at.nanos).ok()),
+            checked_at: answer.checked_at.as_ref().and_then(moment),
             call_id: None,
             error: answer.error.as_ref().map(|error| error.message.as_str()),
         }

@@ -102,6 +102,11 @@ pub fn list_age(registry: &str, days: f64, stale_in: f64) {
     gauge!("dnc_registry_stale_in_days", "registry" => registry.to_owned()).set(stale_in);
 }
 
+/// So many rules of a type are in force on this router.
+pub fn rules(kind: &'static str, count: u32) {
+    gauge!("dnc_rules", "type" => kind).set(count);
+}
+
 /// A request ended in an error.
 pub fn error(api: Api, code: &'static str) {
     counter!("dnc_api_errors_total", "api" => api.as_str(), "code" => code).increment(1);
@@ -125,5 +130,6 @@ pub fn describe() {
         "dnc_registry_stale_in_days",
         "days for which a registry's oldest list can be answered from; a warning from 5 on, too old below 0"
     );
+    metrics::describe_gauge!("dnc_rules", "rules in force on this router, by type");
     metrics::describe_counter!("dnc_api_errors_total", "requests that ended in an error");
 }

@@ -70,6 +70,7 @@ struct State {
     lose: Option<fn(&Change) -> Option<Lost>>,
     barriers: Vec<u64>,
     no_barriers: bool,
+    no_queries: bool,
     not_ready: bool,
 }
 
@@ -205,6 +206,16 @@ impl Fake {
         self.state.lock().no_barriers = true;
     }
 
+    /// Barriers reach all shards again.
+    pub fn find_barriers(&self) {
+        self.state.lock().no_barriers = false;
+    }
+
+    /// No shard answers questions from now on.
+    pub fn lose_queries(&self) {
+        self.state.lock().no_queries = true;
+    }
+
     /// No replica becomes ready from now on.
     pub fn never_ready(&self) {
         self.state.lock().not_ready = true;
@@ -277,7 +288,9 @@ impl Cluster for Fake {
     async fn query(&self, shard: ShardId, query: &ShardQuery, _deadline: Instant) -> Result<ShardAnswer, QueryError> {
         let state = self.state.lock();
         match query {
+            _ if state.no_queries => Err(QueryError::NoAnswer(shard)),
             ShardQuery::Search(search) => Ok(state.search(search)),
+            ShardQuery::Live => Ok(ShardAnswer::Live(state.live(shard))),
             _ => Err(QueryError::NoAnswer(shard)),
         }
     }
@@ -367,6 +380,17 @@ impl State {
             ShardCommand::Barrier { .. } => ShardReply::Done,
             other => panic!("no shard of this cluster knows {other:?}"),
         }
+    }
+
+    /// How many entries each registry has in a shard.
+    fn live(&self, shard: ShardId) -> Vec<(RegistryId, u64)> {
+        let mut counts: BTreeMap<RegistryId, u64> = BTreeMap::new();
+        for ((registry, number), entries) in &self.entries {
+            if number.block().shard(SHARDS) == shard.0 {
+                *counts.entry(*registry).or_default() += entries.len() as u64;
+            }
+        }
+        counts.into_iter().collect()
     }
 
     /// Entries by number, as far as one registry goes.

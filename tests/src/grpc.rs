@@ -140,6 +140,7 @@ impl Router {
             r#type: kind.into(),
             jurisdiction: "US".into(),
             max_age_days: 0,
+            ..v1::CreateRegistryRequest::default()
         };
         let mut client = RegistryServiceClient::new(self.channel());
         Ok(client.create_registry(timed(request)).await?.into_inner())

@@ -1,4 +1,4 @@
-//! What callers do: check, import, registries, suppressions. Each is a call of the public API and a way to print its answer.
+//! What callers do: check, import, registries, rules, suppressions, tenants. Each is a call of the public API and a way to print its answer.
 //!
 //! Nothing here knows more than any other caller could: routers decide, and retries follow the documented policy of
 //! `dnc_router::client`. Start at the file of the command.
@@ -7,7 +7,9 @@ pub mod check;
 pub mod import;
 mod progress;
 pub mod registry;
+pub mod rule;
 pub mod suppress;
+pub mod tenant;
 
 use anyhow::{Result, anyhow};
 use dnc_router::client::{Client, Error};
@@ -15,9 +17,9 @@ use tonic::Code;
 
 use crate::args::Caller;
 
-/// A client of the caller's routers.
+/// A client of the caller's routers, calling for its tenant.
 fn client(caller: &Caller) -> Result<Client> {
-    Ok(Client::new(&caller.router)?)
+    Ok(Client::new(&caller.router)?.for_tenant(&caller.tenant)?)
 }
 
 /// What a person is told of a failed call. Where the request was at fault the router says what is wrong with it, and the

@@ -1,4 +1,4 @@
-//! What a judgement, a malformed number and a registry look like to callers: once, for both forms.
+//! What a judgement and a malformed number look like to callers: once, for both forms.
 //!
 //! gRPC takes its messages from here. REST shows the same messages under its own names; those of a check are in
 //! [`crate::shown`].
@@ -6,7 +6,6 @@
 use std::fmt::Write;
 
 use dnc_core::number::{NumberError, PhoneNumber};
-use dnc_core::registry::{Coverage, Registry};
 use dnc_core::verdict::{Cause, Evidence, Judgement, Reason, Verdict};
 use dnc_proto::v1;
 use jiff::Timestamp;
@@ -161,34 +160,6 @@ fn reason(reason: Reason) -> v1::Reason {
         Reason::FederalDncRegistry => v1::Reason::FederalDncRegistry,
         Reason::WirelessList => v1::Reason::WirelessList,
         Reason::PartnerList => v1::Reason::PartnerList,
-    }
-}
-
-/// A registry as gRPC sends it.
-pub fn registry(registry: &Registry) -> v1::Registry {
-    let active = registry.active_version().map(|(_, content)| (&content.coverage, content.numbers));
-    let coverage = match active {
-        Some((Coverage::Areas(areas), _)) => areas
-            .iter()
-            .map(|(area, source)| v1::AreaCoverage {
-                area: area.to_string(),
-                list_date: source.list_date.to_string(),
-                file: source.file.clone(),
-                numbers: source.numbers,
-            })
-            .collect(),
-        _ => Vec::new(),
-    };
-    v1::Registry {
-        id: registry.id.0,
-        name: registry.name.clone(),
-        r#type: registry.kind.as_str().into(),
-        jurisdiction: registry.settings.jurisdiction.clone(),
-        max_age_days: registry.settings.max_age_days.into(),
-        active_version: registry.active.map_or(0, |id| id.0),
-        numbers: active.map_or(0, |(_, numbers)| numbers),
-        coverage,
-        covers_everywhere: matches!(active, Some((Coverage::Everywhere(_), _))),
     }
 }
 

@@ -9,7 +9,11 @@ use crate::cluster::Cluster;
 use crate::import::Imports;
 use crate::options::Options;
 use crate::registries::Registries;
+use crate::rules::Rules;
+use crate::secrets::Secrets;
 use crate::suppress::Suppressions;
+use crate::sync::Syncs;
+use crate::tenants::Tenants;
 
 /// The rooms that answer requests. Clones share them.
 #[derive(Clone)]
@@ -22,8 +26,14 @@ pub struct State<C> {
     pub suppressions: Suppressions<C>,
     /// Registries.
     pub registries: Registries<C>,
+    /// Tenants.
+    pub tenants: Tenants<C>,
+    /// Rules.
+    pub rules: Rules<C>,
     /// Imports.
     pub imports: Imports<C>,
+    /// Syncs.
+    pub syncs: Syncs<C>,
     /// Limits.
     pub options: Arc<Options>,
     /// Says that the router stops: what could go on for long ends.
@@ -35,14 +45,32 @@ pub struct State<C> {
 impl<C: Cluster> State<C> {
     /// The rooms over this cluster, until `stop`.
     pub fn new(cluster: C, options: Arc<Options>, stop: CancellationToken) -> Self {
+        let imports = Imports::new(cluster.clone(), Arc::clone(&options), stop.clone());
+        let (secrets, ended) = (Secrets::default(), stop.clone());
+        let syncs = Syncs::new(cluster.clone(), imports.clone(), Arc::clone(&options), secrets.clone(), ended);
         Self {
             checks: Checks::new(cluster.clone(), options.deadline()),
             suppressions: Suppressions::new(cluster.clone(), options.write_deadline()),
-            registries: Registries::new(cluster.clone()),
-            imports: Imports::new(cluster.clone(), Arc::clone(&options), stop.clone()),
+            registries: Registries::new(cluster.clone(), secrets),
+            tenants: Tenants::new(cluster.clone()),
+            rules: Rules::new(cluster.clone()),
+            imports,
+            syncs,
             cluster,
             options,
             stop,
         }
+    }
+
+    /// The same rooms, with what seals and opens keys of providers.
+    pub fn with_secrets(self, secrets: Secrets) -> Self {
+        let registries = Registries::new(self.cluster.clone(), secrets.clone());
+        let syncs = self.syncs.clone().with_secrets(secrets);
+        Self { registries, syncs, ..self }
+    }
+
+    /// The same rooms, of a router that listens there.
+    pub fn on_router(self, address: &str) -> Self {
+        Self { syncs: self.syncs.clone().on_router(address), ..self }
     }
 }

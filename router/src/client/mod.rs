@@ -10,13 +10,16 @@
 //! attempt has 6 s, and all together 10 s. Once an attempt may have been done and its answer did not
 //! come, the outcome is unknown unless a later one is answered, and the error says so with the
 //! request id. A later refusal does not change that: it speaks for its own attempt. An attempt whose
-//! connection did not open was not done. Registries are made and listed with 6 s and 10 s too. A
-//! stream and an import go to the first router that takes them and are not repeated.
+//! connection did not open was not done. Registries are listed with 6 s and 10 s too. A
+//! stream and an import go to the first router that takes them and are not repeated. Changes of registries, tenants and
+//! rules have 14 s and 30 s: they are answered once all shards have been told.
 //!
-//! Start at [`Client`]. `attempts` is the policy, `import` sends files.
+//! Start at [`Client`]. `attempts` is the policy, `import` sends files, `catalog` changes registries, tenants and rules.
 
 mod attempts;
+mod catalog;
 mod import;
+mod sync;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +31,7 @@ use dnc_proto::v1::check_service_client::CheckServiceClient;
 use dnc_proto::v1::registry_service_client::RegistryServiceClient;
 use dnc_proto::v1::suppression_service_client::SuppressionServiceClient;
 use futures::Stream;
+use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
@@ -51,10 +55,18 @@ const CHECKS: Policy = Policy {
 const WRITES: Policy =
     Policy { attempt: Duration::from_secs(6), total: Duration::from_secs(10), pause: Duration::from_millis(50) };
 
+/// Changes of the catalog: longer than a router tries to tell all shards.
+const CHANGES: Policy =
+    Policy { attempt: Duration::from_secs(14), total: Duration::from_secs(30), pause: Duration::from_millis(50) };
+
+/// The metadata key of the tenant's name.
+const TENANT: &str = "x-dnc-tenant";
+
 /// Speaks to one or several routers. Clones share connections, which open at first use.
 #[derive(Clone)]
 pub struct Client {
     routers: Attempts,
+    tenant: Option<MetadataValue<Ascii>>,
 }
 
 /// Why there is no answer.
@@ -66,6 +78,9 @@ pub enum Error {
     /// Not the address of a router.
     #[error("{0} is not the address of a router, such as http://127.0.0.1:7400")]
     BadAddress(String),
+    /// Not the name of a tenant.
+    #[error("a tenant's name is made of small letters, digits, '-', '_' and '.'")]
+    BadTenant,
     /// A router refused the request, or none answered it in time.
     #[error("{}", describe(.0))]
     Status(Box<Status>),
@@ -128,7 +143,13 @@ impl Client {
         if channels.is_empty() {
             return Err(Error::NoRouter);
         }
-        Ok(Self { routers: Attempts::new(Arc::from(channels)) })
+        Ok(Self { routers: Attempts::new(Arc::from(channels)), tenant: None })
+    }
+
+    /// The same client, calling for this tenant instead of the default one.
+    pub fn for_tenant(self, name: &str) -> Result<Self, Error> {
+        let tenant = Some(name.parse().map_err(|_| Error::BadTenant)?);
+        Ok(Self { tenant, ..self })
     }
 
     /// May this number be called?
@@ -154,7 +175,7 @@ impl Client {
         requests: impl Stream<Item = v1::CheckRequest> + Send + 'static,
     ) -> Result<Streaming<v1::CheckResponse>, Error> {
         let channel = self.routers.first_alive(CONNECT).await?;
-        let response = checks(channel).check_stream(requests).await?;
+        let response = checks(channel).check_stream(self.named(requests)).await?;
         Ok(response.into_inner())
     }
 
@@ -176,18 +197,6 @@ impl Client {
         let request_id = name(&mut request.request_id);
         let send = async |channel, request| suppressions(channel).remove_suppression(request).await;
         self.call(WRITES, request, send).await.map_err(|failed| unconfirmed(failed, request_id))
-    }
-
-    /// Makes a registry, or finds the same one.
-    pub async fn create_registry(&self, request: v1::CreateRegistryRequest) -> Result<v1::Registry, Error> {
-        let send = async |channel, request| registries(channel).create_registry(request).await;
-        Ok(self.call(WRITES, request, send).await?)
-    }
-
-    /// All registries.
-    pub async fn list_registries(&self) -> Result<v1::ListRegistriesResponse, Error> {
-        let send = async |channel, request| registries(channel).list_registries(request).await;
-        Ok(self.call(WRITES, v1::ListRegistriesRequest {}, send).await?)
     }
 
     /// Makes a call to which any answer is final.
@@ -215,7 +224,7 @@ impl Client {
         F: Future<Output = Result<Response<R>, Status>>,
     {
         let attempt = |channel, limit| {
-            let mut request = Request::new(message.clone());
+            let mut request = self.named(message.clone());
             request.set_timeout(limit);
             let sent = send(channel, request);
             async move {
@@ -225,6 +234,15 @@ impl Client {
             }
         };
         self.routers.run(policy, attempt).await
+    }
+
+    /// A request that names the tenant.
+    fn named<M>(&self, message: M) -> Request<M> {
+        let mut request = Request::new(message);
+        if let Some(tenant) = &self.tenant {
+            request.metadata_mut().insert(TENANT, tenant.clone());
+        }
+        request
     }
 }
 

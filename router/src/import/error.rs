@@ -105,6 +105,12 @@ pub enum Error {
         /// What failed.
         why: String,
     },
+    /// Beyond the guard.
+    #[error("version {version} is held back by the guard")]
+    Held {
+        /// The version.
+        version: VersionId,
+    },
     /// A reply that cannot be.
     #[error("the cluster gave an unexpected answer; nothing was changed")]
     Unexpected,
@@ -144,7 +150,9 @@ impl Failure for Error {
             Error::List(_) => Kind::Invalid,
             Error::UnknownRegistry | Error::Refused(Refusal::UnknownRegistry) => Kind::NotFound,
             Error::Refused(Refusal::Superseded | Refusal::IsDiscarded) | Error::CallerLeft => Kind::Aborted,
-            Error::LiveRegistry(_) | Error::DoesNotFit(_) | Error::Refused(_) => Kind::Precondition,
+            Error::Held { .. } | Error::LiveRegistry(_) | Error::DoesNotFit(_) | Error::Refused(_) => {
+                Kind::Precondition
+            }
             Error::TooMany { .. } => Kind::Exhausted,
             Error::NotReady
             | Error::Stopping

@@ -38,6 +38,7 @@ pub use self::error::Error;
 use self::plan::Plan;
 pub use self::progress::Progress;
 use self::read::Lists;
+pub use self::receive::Received;
 use self::scope::Scope;
 use self::stage::Staged;
 use self::version::Loading;
@@ -117,6 +118,26 @@ impl<C: Cluster> Imports<C> {
         }
         drop(slot);
         outcome
+    }
+
+    /// Loads files that are here already. It is for the caller to keep what came of it in the registry's history.
+    pub async fn run_files(
+        &self,
+        slot: Slot,
+        header: v1::ImportHeader,
+        files: Vec<Received>,
+        progress: Progress,
+    ) -> Result<v1::ImportResult, Error> {
+        use std::io::Read;
+        let mut parts = vec![v1::import_request::Part::Header(header)];
+        for mut file in files {
+            parts.push(v1::import_request::Part::File(v1::ImportFile { name: file.name }));
+            let mut bytes = Vec::new();
+            file.file.read_to_end(&mut bytes)?;
+            parts.extend(bytes.chunks(1 << 20).map(|piece| v1::import_request::Part::Chunk(piece.to_vec().into())));
+        }
+        let parts = parts.into_iter().map(|part| Ok(v1::ImportRequest { part: Some(part) }));
+        self.run(slot, futures::stream::iter(parts), progress).await
     }
 
     async fn load(

@@ -117,7 +117,8 @@ fn are_in(hashes: &[[u8; 32]], coverage: &Coverage) -> bool {
     let known: BTreeSet<[u8; 32]> = sources(Some(coverage)).map(|source| source.sha256).collect();
     let mut joined = Sha256::new();
     hashes.iter().for_each(|hash| joined.update(hash));
-    !hashes.is_empty() && (hashes.iter().all(|hash| known.contains(hash)) || known.contains(&<[u8; 32]>::from(joined.finalize())))
+    !hashes.is_empty()
+        && (hashes.iter().all(|hash| known.contains(hash)) || known.contains(&<[u8; 32]>::from(joined.finalize())))
 }
 
 #[cfg(test)]
@@ -146,8 +147,7 @@ mod tests {
     fn load(fake: &Fake, coverage: Coverage, active: bool) -> VersionId {
         let registry = fake.known().catalog.registry_named("federal").expect("founded").clone();
         let load = registry.versions.len() as u128;
-        let Decision::Version { id, .. } =
-            fake.change(Change::BeginVersion { registry: registry.id, load, now_ms: 1 })
+        let Decision::Version { id, .. } = fake.change(Change::BeginVersion { registry: registry.id, load, now_ms: 1 })
         else {
             panic!("a version");
         };

@@ -71,7 +71,10 @@ fn abandoned(claim: &Claim, now_ms: u64) -> SyncRecord {
         added: 0,
         removed: 0,
         unchanged: 0,
-        message: format!("router {} stopped, or was cut off, before the sync ended; the list before stays", claim.router),
+        message: format!(
+            "router {} stopped, or was cut off, before the sync ended; the list before stays",
+            claim.router
+        ),
     }
 }
 

@@ -48,7 +48,9 @@ impl<C: Cluster> Lease<C> {
         let claim = Claim { sync, router, since_ms, until_ms: since_ms + millis(LEASE) };
         let change = Change::ClaimSync { registry, claim: claim.clone() };
         match cluster.propose(&change, PROPOSE).await {
-            Ok(Decision::Done { .. }) => Ok(Self { cluster, registry, claim, good_until: sent + LEASE - MARGIN, clock }),
+            Ok(Decision::Done { .. }) => {
+                Ok(Self { cluster, registry, claim, good_until: sent + LEASE - MARGIN, clock })
+            }
             Ok(Decision::Refused(Refusal::Syncing(router))) => Err(Error::Syncing(router)),
             Ok(Decision::Refused(why)) => Err(Error::Refused(why)),
             Ok(_) => Err(Error::Unexpected),

@@ -11,9 +11,9 @@ use reqwest::{Response, StatusCode, Url};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
+use super::Syncs;
 use super::error::Error;
 use super::source::{Place, SourceError, ask, client};
-use super::Syncs;
 use crate::cluster::Cluster;
 use crate::failure::Invalid;
 
@@ -111,9 +111,12 @@ impl<C: Cluster> Syncs<C> {
         let Some(judgement) = checked.judgements.into_iter().next() else {
             return Here::Unavailable;
         };
-        let answers = checked.view.tenant(tenant).is_some_and(|tenant| {
-            checked.view.registries.iter().any(|known| known.name == registry && known.answers(tenant, number) && known.source(number).is_some())
-        });
+        let answers =
+            checked.view.tenant(tenant).is_some_and(|tenant| {
+                checked.view.registries.iter().any(|known| {
+                    known.name == registry && known.answers(tenant, number) && known.source(number).is_some()
+                })
+            });
         if judgement.evidence.iter().any(|evidence| evidence.registry == registry && evidence.listed) {
             Here::Listed
         } else if judgement.verdict == Verdict::Unknown(Cause::Unavailable) {
@@ -128,7 +131,8 @@ impl<C: Cluster> Syncs<C> {
 
 /// The URL for one number.
 fn filled(url: &str, number: PhoneNumber) -> Result<Url, SourceError> {
-    let usable = Place::parse(url).is_ok_and(|place| matches!(place.scheme(), "http" | "https")) && url.contains(NUMBER);
+    let usable =
+        Place::parse(url).is_ok_and(|place| matches!(place.scheme(), "http" | "https")) && url.contains(NUMBER);
     let digits = number.to_u64().to_string();
     let filled = Url::parse(&url.replace(NUMBER, &digits)).ok().filter(|_| usable);
     filled.ok_or_else(|| SourceError::never(format!("a lookup URL is http(s) and has {NUMBER} in it")))

@@ -28,7 +28,6 @@ use std::time::Duration;
 use dnc_core::catalog::Change;
 use dnc_core::ids::RegistryId;
 use dnc_core::registry::{Outcome, Registry, RegistryKind, SyncRecord, Trigger};
-use dnc_meta::Known;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
@@ -37,9 +36,8 @@ use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 pub use self::ages::keep_telling as tell_ages;
-pub use self::error::Error;
-pub use self::lookup::{Here, Looked};
 use self::due::Act;
+pub use self::error::Error;
 use self::lease::Lease;
 use self::now::Now;
 pub use self::now::Progress;
@@ -127,7 +125,13 @@ impl Drop for Place {
 
 impl<C: Cluster> Syncs<C> {
     /// Syncs the registries of this cluster, until `stop`.
-    pub fn new(cluster: C, imports: Imports<C>, options: Arc<Options>, secrets: Secrets, stop: CancellationToken) -> Self {
+    pub fn new(
+        cluster: C,
+        imports: Imports<C>,
+        options: Arc<Options>,
+        secrets: Secrets,
+        stop: CancellationToken,
+    ) -> Self {
         let slots = Arc::new(Semaphore::new(options.sync.max_at_once));
         let (router, clock, shared) = (Arc::from("unnamed"), clock::now_ms as fn() -> u64, Arc::default());
         Self { cluster, imports, options, secrets, router, clock, shared, slots, stop }
@@ -163,7 +167,8 @@ impl<C: Cluster> Syncs<C> {
                 Act::Schedule(registry, next_ms) => Change::ScheduleSync { registry, next_ms },
                 Act::Close(registry, record) => Change::EndSync { registry, record, next_ms: None },
                 Act::Sync(id) => {
-                    if let Some(registry) = known.catalog.registries.get(&id).filter(|_| self.options.sync.by_schedule) {
+                    if let Some(registry) = known.catalog.registries.get(&id).filter(|_| self.options.sync.by_schedule)
+                    {
                         match self.begin(registry, Trigger::Schedule).await {
                             Ok(_) | Err(Error::Syncing(_)) => {}
                             Err(error) => debug!(registry = registry.name, %error, "begin a sync that is due"),
@@ -208,11 +213,6 @@ impl<C: Cluster> Syncs<C> {
         Ok(started)
     }
 
-    /// A registry with its history, and the catalog that it is in.
-    pub async fn history(&self, registry: &str) -> Result<(Registry, Arc<Known>), Error> {
-        Ok((self.registry(registry).await?, self.cluster.known()))
-    }
-
     /// The sync of a registry that runs now, here or elsewhere.
     pub fn running(&self, registry: &Registry) -> Option<Running> {
         let claim = registry.sync.claim_at((self.clock)())?;
@@ -238,7 +238,8 @@ impl<C: Cluster> Syncs<C> {
         let _ = tokio::time::timeout_at(deadline, self.slots.acquire_many(all)).await;
     }
 
-    async fn registry(&self, named: &str) -> Result<Registry, Error> {
+    /// A registry, by its number or its name.
+    pub async fn registry(&self, named: &str) -> Result<Registry, Error> {
         let find = |catalog: &dnc_core::catalog::Catalog| {
             let by_number = named.parse().ok().and_then(|id| catalog.registries.get(&RegistryId(id)));
             by_number.or_else(|| catalog.registry_named(named)).cloned()

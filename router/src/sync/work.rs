@@ -9,6 +9,7 @@ use dnc_core::listfile::declared_by_name;
 use dnc_core::registry::{Outcome, Registry, RegistryKind};
 use dnc_proto::v1;
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -120,7 +121,7 @@ impl<C: Cluster> Work<'_, C> {
         let today = crate::clock::today();
         let source = Source::open(url, key, today, self.options, self.limit)?;
         self.now.phase(Phase::Listing, 0);
-        let offers = self.again(async || source.list(self.began_ms).await).await?;
+        let offers = self.again(|| source.list(self.began_ms).boxed()).await?;
         let offered = offers.len();
         let choice = choose(offers, &Loaded::of(registry));
         let total = choice.together.len() + choice.in_turn.len();
@@ -185,11 +186,14 @@ impl<C: Cluster> Work<'_, C> {
         let known = held.as_ref().map(|(_, mark)| mark.as_str()).filter(|mark| !mark.is_empty());
         self.now.phase(Phase::Fetching, offer.bytes.unwrap_or(0));
         let max_bytes = self.max_bytes.saturating_sub(before);
-        let fetched = self.again(async || {
-            let spool = Spool::create(self.spool_dir, max_bytes)?.told_to(self.now.clone());
-            source.fetch(offer, known, spool).await
-        });
-        let fetched = fetched.await.map_err(|why| match why {
+        let attempt = || {
+            let fetch = async {
+                let spool = Spool::create(self.spool_dir, max_bytes)?.told_to(self.now.clone());
+                source.fetch(offer, known, spool).await
+            };
+            fetch.boxed()
+        };
+        let fetched = self.again(attempt).await.map_err(|why| match why {
             Stopped::Source(why) => Stopped::Source(why.while_doing(&offer.name)),
             other => other,
         })?;
@@ -302,7 +306,10 @@ impl<C: Cluster> Work<'_, C> {
     }
 
     /// Tries until it goes well, or no more.
-    async fn again<T>(&self, mut attempt: impl AsyncFnMut() -> Result<T, SourceError>) -> Result<T, Stopped> {
+    async fn again<'b, T>(
+        &self,
+        mut attempt: impl FnMut() -> BoxFuture<'b, Result<T, SourceError>>,
+    ) -> Result<T, Stopped> {
         let patience = Patience::of(self.options);
         let mut number = 0;
         loop {
@@ -354,14 +361,7 @@ async fn next<T>(events: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
 
 impl Worked {
     fn nothing() -> Self {
-        Self {
-            outcome: Outcome::Skipped,
-            version: None,
-            added: 0,
-            removed: 0,
-            unchanged: 0,
-            message: String::new(),
-        }
+        Self { outcome: Outcome::Skipped, version: None, added: 0, removed: 0, unchanged: 0, message: String::new() }
     }
 
     /// It failed before anything was asked of the source.

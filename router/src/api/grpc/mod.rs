@@ -6,14 +6,20 @@
 
 mod check;
 mod registry;
+mod rule;
 mod stream;
 mod suppression;
+mod sync;
+mod tenant;
 
 use dnc_core::ids::TenantId;
 use dnc_proto::v1;
 use dnc_proto::v1::check_service_server::CheckServiceServer;
 use dnc_proto::v1::registry_service_server::RegistryServiceServer;
+use dnc_proto::v1::rule_service_server::RuleServiceServer;
 use dnc_proto::v1::suppression_service_server::SuppressionServiceServer;
+use dnc_proto::v1::sync_service_server::SyncServiceServer;
+use dnc_proto::v1::tenant_service_server::TenantServiceServer;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::service::Routes;
 use tonic::{Code, Response, Status};
@@ -33,7 +39,15 @@ const MAX_REQUEST_BYTES: usize = 16 << 20;
 const MAX_STATUS_CHARS: usize = 4_000;
 
 /// The services that health reports on; the empty name is the whole process.
-const SERVICES: [&str; 4] = ["", "dnc.v1.CheckService", "dnc.v1.RegistryService", "dnc.v1.SuppressionService"];
+const SERVICES: [&str; 7] = [
+    "",
+    "dnc.v1.CheckService",
+    "dnc.v1.RegistryService",
+    "dnc.v1.RuleService",
+    "dnc.v1.SuppressionService",
+    "dnc.v1.SyncService",
+    "dnc.v1.TenantService",
+];
 
 /// All gRPC services, and the handle by which health is told.
 pub fn routes<C: Cluster>(state: &State<C>) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
@@ -51,6 +65,9 @@ pub fn routes<C: Cluster>(state: &State<C>) -> Result<(Routes, HealthReporter), 
             RegistryServiceServer::new(registry::Service(state.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
         )
         .add_service(SuppressionServiceServer::new(suppression::Service(state.clone())))
+        .add_service(TenantServiceServer::new(tenant::Service(state.clone())))
+        .add_service(SyncServiceServer::new(sync::Service(state.clone())))
+        .add_service(RuleServiceServer::new(rule::Service(state.clone())))
         .add_service(health)
         .add_service(reflection);
     Ok((routes.routes(), reporter))

@@ -11,15 +11,21 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument;
 
 use super::{named, status};
-use crate::api::answer;
 use crate::api::caller::grpc_request_id;
 use crate::api::state::State;
+use crate::api::told::{self, Detail};
 use crate::cluster::Cluster;
 use crate::import::Progress;
-use crate::registries::NewRegistry;
+use crate::registries::{Error, Found};
 
 /// Events of one import that wait for a slow caller; more are left out, except for the last.
 const EVENTS: usize = 64;
+
+#[allow(clippy::result_large_err)] // tonic's own error type.
+fn told(found: Result<Found, Error>, request_id: &str) -> Result<Response<v1::Registry>, Status> {
+    let found = found.map_err(|why| status(&why))?;
+    Ok(named(told::registry(&found.known.catalog, found.registry(), Detail::Whole), request_id))
+}
 
 /// Registries and imports over gRPC.
 pub struct Service<C>(pub State<C>);
@@ -32,20 +38,31 @@ impl<C: Cluster> RegistryService for Service<C> {
     ) -> Result<Response<v1::Registry>, Status> {
         let request_id = grpc_request_id(request.metadata());
         let span = tracing::info_span!("create_registry", api = "grpc", request_id);
-        let request = request.into_inner();
-        let made = self
-            .0
-            .registries
-            .create(NewRegistry {
-                name: request.name,
-                kind: request.r#type,
-                jurisdiction: request.jurisdiction,
-                max_age_days: request.max_age_days,
-            })
-            .instrument(span)
-            .await
-            .map_err(|why| status(&why))?;
-        Ok(named(answer::registry(&made), &request_id))
+        let made = self.0.registries.create(request.into_inner()).instrument(span).await;
+        told(made, &request_id)
+    }
+
+    async fn get_registry(&self, request: Request<v1::GetRegistryRequest>) -> Result<Response<v1::Registry>, Status> {
+        let request_id = grpc_request_id(request.metadata());
+        told(self.0.registries.get(&request.into_inner().registry).await, &request_id)
+    }
+
+    async fn update_registry(
+        &self,
+        request: Request<v1::UpdateRegistryRequest>,
+    ) -> Result<Response<v1::Registry>, Status> {
+        let request_id = grpc_request_id(request.metadata());
+        let span = tracing::info_span!("update_registry", api = "grpc", request_id);
+        told(self.0.registries.update(request.into_inner()).instrument(span).await, &request_id)
+    }
+
+    async fn retire_registry(
+        &self,
+        request: Request<v1::RetireRegistryRequest>,
+    ) -> Result<Response<v1::Registry>, Status> {
+        let request_id = grpc_request_id(request.metadata());
+        let span = tracing::info_span!("retire_registry", api = "grpc", request_id);
+        told(self.0.registries.retire(&request.into_inner().registry).instrument(span).await, &request_id)
     }
 
     async fn list_registries(
@@ -54,11 +71,7 @@ impl<C: Cluster> RegistryService for Service<C> {
     ) -> Result<Response<v1::ListRegistriesResponse>, Status> {
         let request_id = grpc_request_id(request.metadata());
         let known = self.0.registries.list();
-        let response = v1::ListRegistriesResponse {
-            registries: known.catalog.registries.values().map(answer::registry).collect(),
-            revision: known.catalog.revision,
-        };
-        Ok(named(response, &request_id))
+        Ok(named(told::registries(&known.catalog), &request_id))
     }
 
     type ImportStream = Pin<Box<dyn Stream<Item = Result<v1::ImportEvent, Status>> + Send>>;

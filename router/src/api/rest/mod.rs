@@ -11,7 +11,11 @@ mod problem;
 mod process;
 mod read;
 mod registries;
+mod registry_body;
+mod rules;
 mod suppression;
+mod sync;
+mod tenants;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +44,20 @@ pub fn router<C: Cluster>(state: State<C>, metrics: Metrics) -> Router {
         .route("/api/v1/dnc/internal", post(suppression::add))
         .route("/api/v1/dnc/internal/{phone}", delete(suppression::remove))
         .route("/api/v1/dnc/registries", get(registries::list).post(registries::create))
+        .route(
+            "/api/v1/dnc/registries/{id}",
+            get(registries::show).patch(registries::patch).put(registries::put).delete(registries::retire),
+        )
+        .route("/api/v1/dnc/registries/{id}/versions", get(registries::versions))
+        .route("/api/v1/dnc/registries/{id}/sync", post(sync::start))
+        .route("/api/v1/dnc/registries/{id}/syncs", get(sync::history))
+        .route("/api/v1/dnc/registries/{id}/lookup", post(sync::lookup))
+        .route("/api/v1/dnc/sync/federal", post(sync::federal))
+        .route("/api/v1/dnc/sync/state/{state}", post(sync::state))
+        .route("/api/v1/dnc/tenants", get(tenants::list).post(tenants::create))
+        .route("/api/v1/dnc/tenants/{name}", get(tenants::show).patch(tenants::patch))
+        .route("/api/v1/dnc/suppression/rules", get(rules::list).post(rules::add))
+        .route("/api/v1/dnc/suppression/rules/{id}", get(rules::show).delete(rules::remove))
         .route("/readyz", get(process::ready))
         .with_state(state)
         .merge(process::router(metrics))

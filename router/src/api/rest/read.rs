@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
 use dnc_core::ids::TenantId;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
 use super::problem::Problem;
@@ -26,6 +27,9 @@ pub struct Tenant(pub TenantId);
 
 /// The phone number in the path, as written.
 pub struct PhonePath(pub String);
+
+/// A name, number or id in the path.
+pub struct NamePath(pub String);
 
 impl<C: Cluster, T: DeserializeOwned> FromRequest<State<C>> for Body<T> {
     type Rejection = Problem;
@@ -62,6 +66,20 @@ impl<S: Send + Sync> FromRequestParts<S> for PhonePath {
         let read: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
         read.map(|Path(phone)| Self(phone)).map_err(|_| Problem::malformed("the number in the path is not UTF-8"))
     }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for NamePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
+        read.map(|Path(name)| Self(name)).map_err(|_| Problem::malformed("the name in the path is not UTF-8"))
+    }
+}
+
+/// A field that a body gives: `null` is given too, and means none.
+pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 impl<C: Cluster> FromRequestParts<State<C>> for Tenant {

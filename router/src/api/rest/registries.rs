@@ -1,113 +1,99 @@
-//! Registries over REST.
+//! Registries over REST. Answers are in the shape of `shown::registry`; a body gives settings under the same names.
 
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
-use dnc_proto::v1;
-use serde::{Deserialize, Serialize};
+use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
-use super::read::Body;
-use crate::api::answer;
+use super::read::{Body, NamePath};
+use super::registry_body::RegistryBody;
 use crate::api::state::State;
+use crate::api::told::{self, Detail};
 use crate::cluster::Cluster;
-use crate::registries::{Error, NewRegistry};
-
-/// Body of a new registry.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CreateBody {
-    name: String,
-    r#type: String,
-    #[serde(default)]
-    jurisdiction: String,
-    #[serde(default)]
-    max_age_days: u32,
-}
-
-/// All registries.
-#[derive(Serialize)]
-pub struct ListShown {
-    registries: Vec<RegistryShown>,
-    revision: u64,
-}
-
-/// One registry.
-#[derive(Serialize)]
-pub struct RegistryShown {
-    id: u32,
-    name: String,
-    r#type: String,
-    jurisdiction: String,
-    max_age_days: u32,
-    active_version: u64,
-    numbers: u64,
-    covers_everywhere: bool,
-    coverage: Vec<CoverageShown>,
-}
-
-#[derive(Serialize)]
-struct CoverageShown {
-    area: String,
-    list_date: String,
-    file: String,
-    numbers: u64,
-}
+use crate::failure::Invalid;
+use crate::registries::{Error, Found};
+use crate::shown::registry::{RegistriesShown, RegistryShown, VersionsShown};
 
 /// `GET /api/v1/dnc/registries`
-pub async fn list<C: Cluster>(Shared(state): Shared<State<C>>) -> Json<ListShown> {
-    let known = state.registries.list();
-    let registries = known.catalog.registries.values();
-    Json(ListShown {
-        registries: registries.map(answer::registry).map(RegistryShown::of).collect(),
-        revision: known.catalog.revision,
-    })
+pub async fn list<C: Cluster>(Shared(state): Shared<State<C>>) -> Response {
+    let answer = told::registries(&state.registries.list().catalog);
+    Json(RegistriesShown::of(&answer)).into_response()
+}
+
+/// `GET /api/v1/dnc/registries/{id}`
+pub async fn show<C: Cluster>(Shared(state): Shared<State<C>>, NamePath(named): NamePath) -> Result<Response, Problem> {
+    state.registries.get(&named).await.map(|found| shown(StatusCode::OK, &found)).map_err(problem)
+}
+
+/// `GET /api/v1/dnc/registries/{id}/versions`
+pub async fn versions<C: Cluster>(
+    Shared(state): Shared<State<C>>,
+    NamePath(named): NamePath,
+) -> Result<Response, Problem> {
+    let found = state.registries.get(&named).await.map_err(problem)?;
+    let registry = told::registry(&found.known.catalog, found.registry(), Detail::Whole);
+    Ok(Json(VersionsShown::of(&registry)).into_response())
 }
 
 /// `POST /api/v1/dnc/registries`
 pub async fn create<C: Cluster>(
     Shared(state): Shared<State<C>>,
-    Body(body): Body<CreateBody>,
-) -> Result<(StatusCode, Json<RegistryShown>), Problem> {
-    let made = state
-        .registries
-        .create(NewRegistry {
-            name: body.name,
-            kind: body.r#type,
-            jurisdiction: body.jurisdiction,
-            max_age_days: body.max_age_days,
-        })
-        .await
-        .map_err(|why| match &why {
-            Error::Invalid(invalid) => Problem::in_body(invalid),
-            _ => Problem::of(&why),
-        })?;
-    let shown = RegistryShown::of(answer::registry(&made));
-    Ok((StatusCode::CREATED, Json(shown)))
+    Body(body): Body<RegistryBody>,
+) -> Result<Response, Problem> {
+    let request = body.create().map_err(|why| in_body(&why))?;
+    state.registries.create(request).await.map(|made| shown(StatusCode::CREATED, &made)).map_err(problem)
 }
 
-// === impl RegistryShown ===
+/// `PATCH /api/v1/dnc/registries/{id}`
+pub async fn patch<C: Cluster>(
+    Shared(state): Shared<State<C>>,
+    NamePath(named): NamePath,
+    Body(body): Body<RegistryBody>,
+) -> Result<Response, Problem> {
+    update(&state, named, body, false).await
+}
 
-impl RegistryShown {
-    fn of(registry: v1::Registry) -> Self {
-        Self {
-            id: registry.id,
-            name: registry.name,
-            r#type: registry.r#type,
-            jurisdiction: registry.jurisdiction,
-            max_age_days: registry.max_age_days,
-            active_version: registry.active_version,
-            numbers: registry.numbers,
-            covers_everywhere: registry.covers_everywhere,
-            coverage: registry.coverage.into_iter().map(CoverageShown::of).collect(),
-        }
+/// `PUT /api/v1/dnc/registries/{id}`
+pub async fn put<C: Cluster>(
+    Shared(state): Shared<State<C>>,
+    NamePath(named): NamePath,
+    Body(body): Body<RegistryBody>,
+) -> Result<Response, Problem> {
+    update(&state, named, body, true).await
+}
+
+async fn update<C: Cluster>(
+    state: &State<C>,
+    registry: String,
+    body: RegistryBody,
+    replace: bool,
+) -> Result<Response, Problem> {
+    let request = body.update(registry, replace).map_err(|why| in_body(&why))?;
+    state.registries.update(request).await.map(|found| shown(StatusCode::OK, &found)).map_err(problem)
+}
+
+/// `DELETE /api/v1/dnc/registries/{id}`: the registry is retired; answers of the past still name it.
+pub async fn retire<C: Cluster>(
+    Shared(state): Shared<State<C>>,
+    NamePath(named): NamePath,
+) -> Result<Response, Problem> {
+    state.registries.retire(&named).await.map(|found| shown(StatusCode::OK, &found)).map_err(problem)
+}
+
+fn shown(status: StatusCode, found: &Found) -> Response {
+    let registry = told::registry(&found.known.catalog, found.registry(), Detail::Whole);
+    (status, Json(RegistryShown::of(&registry))).into_response()
+}
+
+fn problem(why: Error) -> Problem {
+    match &why {
+        Error::Invalid(invalid) => in_body(invalid),
+        _ => Problem::of(&why),
     }
 }
 
-// === impl CoverageShown ===
-
-impl CoverageShown {
-    fn of(coverage: v1::AreaCoverage) -> Self {
-        Self { area: coverage.area, list_date: coverage.list_date, file: coverage.file, numbers: coverage.numbers }
-    }
+/// Where in the body a field lies; rooms name nested ones with a dot.
+fn in_body(why: &Invalid) -> Problem {
+    Problem::field(format!("#/{}", why.field.replace('.', "/")), why)
 }

@@ -1,5 +1,7 @@
 //! REST against a cluster that answers on demand: names and shapes of the JSON, and a problem for each bad request.
 
+mod catalog;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -274,38 +276,6 @@ async fn an_opt_out_that_cannot_be_is_a_problem() {
     let request = post(path, &asked("internal"));
     let problem = expect_problem(&fake, request, StatusCode::SERVICE_UNAVAILABLE).await;
     assert!(problem["detail"].to_string().contains("request_id"), "{problem}");
-}
-
-#[tokio::test]
-async fn registries_are_made_and_listed() {
-    let fake = Fake::founded();
-    let asked = json!({"name": "tx", "type": "state", "jurisdiction": "TX"});
-    let path = "/api/v1/dnc/registries";
-    let made = expect(&fake, post(path, &asked), StatusCode::CREATED).await;
-    assert_eq!(
-        made,
-        json!({
-            "id": 3,
-            "name": "tx",
-            "type": "state",
-            "jurisdiction": "TX",
-            "max_age_days": 31,
-            "active_version": 0,
-            "numbers": 0,
-            "covers_everywhere": false,
-            "coverage": [],
-        })
-    );
-    let listed = expect(&fake, get(path), StatusCode::OK).await;
-    let names: Vec<_> =
-        listed["registries"].as_array().expect("a list").iter().map(|registry| registry["name"].clone()).collect();
-    assert_eq!(json!(names), json!(["federal", "internal", "tx"]));
-    assert!(listed["revision"].is_u64());
-    let other = json!({"name": "tx", "type": "partner"});
-    expect_problem(&fake, post(path, &other), StatusCode::CONFLICT).await;
-    let bad = json!({"name": "Tx", "type": "state"});
-    let problem = expect_problem(&fake, post(path, &bad), StatusCode::BAD_REQUEST).await;
-    assert_eq!(problem["errors"][0]["pointer"], "#/name");
 }
 
 #[tokio::test]

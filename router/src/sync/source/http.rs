@@ -145,8 +145,7 @@ async fn receive(response: Response, day: Option<Date>, mut spool: Spool) -> Res
         return Err(SourceError::never("it sends the file in an encoding that was not asked for"));
     }
     let chunked = headers.contains_key(header::TRANSFER_ENCODING) || response.version() >= Version::HTTP_2;
-    let length: Option<u64> =
-        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let length: Option<u64> = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if length.is_none() && !chunked {
         return Err(SourceError::never("it does not say how long the file is, so a cut would not be seen"));
     }
@@ -255,9 +254,8 @@ mod tests {
 
     #[test]
     fn a_file_is_named_by_its_server_or_its_path_and_never_by_a_folder() {
-        let headers = |value: &str| {
-            HeaderMap::from_iter([(header::CONTENT_DISPOSITION, value.parse().expect("a header"))])
-        };
+        let headers =
+            |value: &str| HeaderMap::from_iter([(header::CONTENT_DISPOSITION, value.parse().expect("a header"))]);
         let given = name_given(&headers("attachment; filename=\"../2026-11-9_201_x.txt\""));
         assert_eq!(given.as_deref(), Some("2026-11-9_201_x.txt"));
         assert_eq!(name_given(&headers("inline")), None);

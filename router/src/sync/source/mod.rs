@@ -14,8 +14,8 @@ mod sftp;
 use jiff::civil::Date;
 
 pub use self::error::{Again, SourceError};
-pub use self::http::{Refused, ask, client};
-pub use self::place::{BadPlace, Place, check_url};
+pub use self::http::{ask, client};
+pub use self::place::Place;
 use super::options::SyncOptions;
 use super::pace::RateLimit;
 use super::spool::{Arrived, Spool};
@@ -111,7 +111,10 @@ fn is_list(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let unfinished = [".part", ".partial", ".tmp", ".filepart", ".crdownload", "~"];
     let control = name.chars().any(char::is_control);
-    !name.is_empty() && name.len() <= 255 && !control && !name.starts_with(['.', '~', '#'])
+    !name.is_empty()
+        && name.len() <= 255
+        && !control
+        && !name.starts_with(['.', '~', '#'])
         && !unfinished.iter().any(|end| lower.ends_with(end))
 }
 

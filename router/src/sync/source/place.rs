@@ -37,11 +37,6 @@ pub enum BadPlace {
     Password,
 }
 
-/// Checks the URL of a source, as it is given for a registry.
-pub fn check_url(url: &str) -> Result<(), BadPlace> {
-    Place::parse(url).map(|_| ())
-}
-
 // === impl Place ===
 
 impl Place {
@@ -131,8 +126,9 @@ mod tests {
 
     #[test]
     fn every_kind_of_source_reads_and_nothing_else() {
-        for good in ["file:///lists", "http://h/x", "https://h/{date}.zip", "s3://bucket/a/b", "sftp://u@h:2222/lists"] {
-            assert_eq!(check_url(good), Ok(()), "{good}");
+        for good in ["file:///lists", "http://h/x", "https://h/{date}.zip", "s3://bucket/a/b", "sftp://u@h:2222/lists"]
+        {
+            assert_eq!(Place::parse(good).map(|_| ()), Ok(()), "{good}");
         }
         for (bad, why) in [
             ("lists", BadPlace::NotAUrl),
@@ -141,8 +137,8 @@ mod tests {
             ("s3:///x", BadPlace::NoHost),
             ("sftp://u:secret@h/x", BadPlace::Password),
         ] {
-            assert_eq!(check_url(bad), Err(why), "{bad}");
+            assert_eq!(Place::parse(bad), Err(why), "{bad}");
         }
-        assert_eq!(check_url(&format!("http://h/{}", "x".repeat(MAX_URL))), Err(BadPlace::TooLong));
+        assert_eq!(Place::parse(&format!("http://h/{}", "x".repeat(MAX_URL))), Err(BadPlace::TooLong));
     }
 }

@@ -230,7 +230,8 @@ impl Sftp {
 impl Identity {
     fn of(key: Option<&str>, file: &str) -> Result<Self, SourceError> {
         // The reason may repeat a part of the key.
-        let unreadable = |_| SourceError::never("the private key cannot be read; OpenSSH's form without a passphrase is");
+        let unreadable =
+            |_| SourceError::never("the private key cannot be read; OpenSSH's form without a passphrase is");
         match key {
             Some(text) if text.contains("PRIVATE KEY") => {
                 keys::decode_secret_key(text, None).map(|key| Identity::Key(Arc::new(key))).map_err(unreadable)
@@ -280,9 +281,7 @@ fn sort_out(error: &SftpError, doing: &str) -> SourceError {
 fn broken(error: &SshError, doing: &str) -> SourceError {
     match error {
         SshError::IO(why) => SourceError::later(format!("{doing}: {}", why.kind())),
-        SshError::NoCommonAlgo { .. } => {
-            SourceError::never(format!("{doing}: both sides have no algorithm in common"))
-        }
+        SshError::NoCommonAlgo { .. } => SourceError::never(format!("{doing}: both sides have no algorithm in common")),
         _ => SourceError::later(format!("{doing}: the connection broke")),
     }
 }
