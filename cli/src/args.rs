@@ -36,6 +36,10 @@ pub enum Command {
     Rule(crate::commands::rule::RuleArgs),
     /// Create, list and change tenants: which lists they are answered from, and which must cover a number.
     Tenant(crate::commands::tenant::TenantArgs),
+    /// Fetch lists from where they come from, now; show what came of syncs.
+    ///
+    /// Exit code 0: started, or ended well. 1: a sync that was waited for failed or is held back, or was refused. 2: nothing was started.
+    Sync(crate::commands::sync::SyncArgs),
     /// Put load on routers and measure, or generate lists to load before.
     Bench(crate::bench::BenchArgs),
 }

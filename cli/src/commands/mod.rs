@@ -9,6 +9,7 @@ mod progress;
 pub mod registry;
 pub mod rule;
 pub mod suppress;
+pub mod sync;
 pub mod tenant;
 
 use anyhow::{Result, anyhow};
