@@ -109,6 +109,8 @@ impl<C: Cluster> Work<'_, C> {
         if let Err(why) = self.all(registry, url, key, &mut done).await {
             done.outcome = match &why {
                 Stopped::Load { why: import::Error::Held { .. }, .. } => Outcome::Held,
+                // It is active; that not everybody could be told is in the message.
+                Stopped::Load { why: import::Error::NotTold { .. }, .. } => Outcome::Done,
                 _ => Outcome::Failed,
             };
             done.message = format!("{place}: {why}");
