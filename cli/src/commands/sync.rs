@@ -115,7 +115,9 @@ fn tell(started: &StartedSync) -> Result<()> {
     let name = &started.registry;
     match &started.ended {
         None if started.sync_id.is_empty() => output::line(format_args!("{name}: not started: {}", started.error)),
-        None => output::line(format_args!("{name}: sync {} runs; `dnc sync {name} --history` shows it", started.sync_id)),
+        None => {
+            output::line(format_args!("{name}: sync {} runs; `dnc sync {name} --history` shows it", started.sync_id))
+        }
         Some(ended) => output::line(format_args!("{name}: {}", in_words(ended))),
     }
 }

@@ -37,7 +37,10 @@ pub async fn run(asked: Lookup) -> Result<ExitCode> {
                 Some(false) => "they differ: the list here may be older than its origin",
                 None => "nothing to compare",
             };
-            output::line(format_args!("{}: {origin} at the origin of {}, {here} here: {both}", answer.phone_number, answer.registry))?;
+            output::line(format_args!(
+                "{}: {origin} at the origin of {}, {here} here: {both}",
+                answer.phone_number, answer.registry
+            ))?;
         }
     }
     Ok(if answer.agree == Some(false) { ExitCode::from(DIFFER) } else { ExitCode::SUCCESS })

@@ -15,8 +15,7 @@ async fn bucket(content: &'static str) -> Server {
                      <ETag>&quot;one&quot;</ETag><Size>{size}</Size></Contents>"
                 )
             };
-            let objects =
-                [object(&format!("federal/{name}"), content.len()), object("federal/x.part", 1)].concat();
+            let objects = [object(&format!("federal/{name}"), content.len()), object("federal/x.part", 1)].concat();
             let xml = format!(
                 "<?xml version=\"1.0\"?><ListBucketResult><Name>lists</Name><Prefix>federal/</Prefix>\
                  <KeyCount>2</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated>{objects}\

@@ -38,7 +38,9 @@ impl Reply {
     /// A file with headers, each ending in a line break.
     pub fn with_headers(content: &str, headers: &str) -> Self {
         let length = content.len();
-        Self::raw(&format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n{headers}Connection: close\r\n\r\n{content}"))
+        Self::raw(&format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n{headers}Connection: close\r\n\r\n{content}"
+        ))
     }
 
     /// These bytes, and then the end.
