@@ -10,7 +10,10 @@ const MAX_SEEN: usize = 20_000;
 
 /// Marks and hashes of files by where they are.
 #[derive(Debug, Default)]
-pub struct Seen(Mutex<HashMap<(RegistryId, String), (String, [u8; 32])>>);
+pub struct Seen(Mutex<HashMap<Place, (String, [u8; 32])>>);
+
+/// Where a file is: of which registry, and its URL.
+type Place = (RegistryId, String);
 
 // === impl Seen ===
 
@@ -31,6 +34,6 @@ impl Seen {
     }
 }
 
-fn key(registry: RegistryId, url: &str, path: &str) -> (RegistryId, String) {
+fn key(registry: RegistryId, url: &str, path: &str) -> Place {
     (registry, format!("{url}\n{path}"))
 }
