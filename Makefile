@@ -19,6 +19,7 @@ demo: build  ## run a cluster, load the sample lists, check some numbers; stays 
 	DNC=$(DNC) deploy/demo.sh
 
 test: build  ## run all tests
+	@deploy/setup.sh --tests
 	@if cargo nextest --version >/dev/null 2>&1; then set -x; cargo nextest run --release --workspace; else set -x; cargo test --release --workspace; fi
 
 api-test: build ## hold a running router against its OpenAPI document: three minutes at most

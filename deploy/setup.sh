@@ -3,6 +3,7 @@
 #
 #   deploy/setup.sh          for a build
 #   deploy/setup.sh python   for the tests that are written in Python
+#   deploy/setup.sh --tests  also what only tests need: an SFTP server
 set -euo pipefail
 
 # Whether a file of one of these names exists.
@@ -25,6 +26,12 @@ command -v clang >/dev/null || missing+=(clang)
 [ -n "${LIBCLANG_PATH:-}" ] || any_file /usr/lib{,64}/{,*/,llvm-*/lib/}libclang{,-[0-9]*}.so* || missing+=(libclang-dev)
 # The C++ standard library's headers, and a linker that rustc calls `cc`.
 { any_file /usr/include/c++/* && command -v cc >/dev/null; } || missing+=(g++)
+
+# Lists are fetched from a real SFTP server in tests, which start it themselves.
+if [ "${1:-}" = --tests ]; then
+    [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
+    command -v ssh-keygen >/dev/null || missing+=(openssh-client)
+fi
 
 if ! command -v cargo >/dev/null; then
     echo "cargo is missing: install Rust from https://rustup.rs, then run this again" >&2

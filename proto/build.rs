@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 10] = [
+    const FILES: [&str; 11] = [
         "dnc/v1/check.proto",
         "dnc/v1/registry.proto",
         "dnc/v1/versions.proto",
@@ -12,6 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "dnc/v1/tenant.proto",
         "dnc/v1/rule.proto",
         "dnc/v1/report.proto",
+        "dnc/v1/sync.proto",
         "dnc/internal/v1/node.proto",
         "dnc/internal/v1/meta.proto",
     ];

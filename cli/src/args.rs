@@ -46,6 +46,10 @@ pub enum Command {
     ///
     /// Exit code 0: done. 2: not done.
     Exempt(crate::commands::exempt::ExemptArgs),
+    /// Fetch lists from where they come from, now; show what came of syncs.
+    ///
+    /// Exit code 0: started, or ended well. 1: a sync that was waited for failed or is held back, or was refused. 2: nothing was started.
+    Sync(crate::commands::sync::SyncArgs),
     /// Put load on routers and measure, or generate lists to load before.
     Bench(crate::bench::BenchArgs),
 }

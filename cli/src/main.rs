@@ -55,6 +55,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Rule(asked) => commands::rule::run(asked).await,
         Command::Tenant(asked) => commands::tenant::run(asked).await,
         Command::Exempt(asked) => commands::exempt::run(asked).await,
+        Command::Sync(asked) => commands::sync::run(asked).await,
         Command::Bench(asked) => bench::run(asked).await,
     }
 }

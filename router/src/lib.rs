@@ -33,6 +33,7 @@ pub mod shown;
 mod serve;
 mod suppress;
 mod sweep;
+mod sync;
 mod telemetry;
 mod tenants;
 #[cfg(test)]
@@ -41,3 +42,4 @@ mod testing;
 pub use self::options::{BadOptions, ImportOptions, Options};
 pub use self::run::{Error, Listeners, run};
 pub use self::secrets::random_secret_key;
+pub use self::sync::SyncOptions;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sync::SyncOptions;
+
 /// Longest call id, caller, correlation id, and name of whoever enters or removes an opt-out, in bytes.
 pub const MAX_ID_BYTES: usize = 128;
 
@@ -47,6 +49,8 @@ pub struct Options {
     pub secret_key_file: PathBuf,
     /// Limits on imports.
     pub import: ImportOptions,
+    /// Limits on syncs, and how their sources are reached.
+    pub sync: SyncOptions,
 }
 
 /// Limits on imports.
@@ -116,6 +120,7 @@ impl Default for Options {
             spool_dir: std::env::temp_dir(),
             secret_key_file: PathBuf::new(),
             import: ImportOptions::default(),
+            sync: SyncOptions::default(),
         }
     }
 }
@@ -167,7 +172,7 @@ impl Options {
             ("import.stage_s", import.stage_s, 7 * 24 * 3_600),
             ("import.limit_s", import.limit_s, 7 * 24 * 3_600),
         ];
-        for (name, value, max) in bounds {
+        for (name, value, max) in bounds.into_iter().chain(self.sync.bounds()) {
             if value == 0 {
                 return Err(BadOptions::Zero(name));
             }

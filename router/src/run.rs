@@ -21,7 +21,7 @@ use crate::options::{BadOptions, Options};
 use crate::route::{Route, gossip};
 use crate::serve::{serve_grpc, serve_http};
 use crate::secrets::{BadKey, Secrets};
-use crate::{rules, sweep, telemetry};
+use crate::{rules, sweep, sync, telemetry};
 
 /// Time for what is under way to end when the router stops.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -86,6 +86,8 @@ pub async fn run(
     let seeds = options.nodes.clone();
     let head = options.header_read();
     let state = State::new(route.clone(), Arc::new(options), serving.clone()).with_secrets(secrets);
+    let address = grpc_listener.local_addr().map_or_else(|_| "unnamed".into(), |address| address.to_string());
+    let state = state.on_router(&address);
     let (services, health) = grpc::routes(&state)?;
 
     let mut background = JoinSet::new();
@@ -95,6 +97,8 @@ pub async fn run(
     background.spawn(state.counting.clone().run(route.clone(), serving.clone()));
     background.spawn(rules::count(cache.clone(), serving.clone()));
     background.spawn(state.imports.clone().keep_pruning(serving.clone()));
+    background.spawn(state.syncs.clone().follow_schedules());
+    background.spawn(sync::tell_ages(state.cluster.clone(), serving.clone()));
     background.spawn(tell_ready(cache, ready, health, serving.clone()));
 
     let mut servers = JoinSet::new();
@@ -110,6 +114,7 @@ pub async fn run(
     let deadline = Instant::now() + SHUTDOWN;
     serving.cancel();
     state.imports.finish(deadline).await;
+    state.syncs.finish(deadline).await;
     let ended = async {
         while servers.join_next().await.is_some() {}
         while background.join_next().await.is_some() {}

@@ -4,6 +4,7 @@
 mod import;
 pub mod registry;
 pub mod rule;
+pub mod sync;
 pub mod tenant;
 pub mod versions;
 

@@ -97,6 +97,17 @@ pub fn import(outcome: &'static str, numbers: u64) {
     counter!("dnc_import_numbers_total").increment(numbers);
 }
 
+/// A sync ended.
+pub fn sync(outcome: &'static str) {
+    counter!("dnc_syncs_total", "outcome" => outcome).increment(1);
+}
+
+/// A registry's oldest list is so many days old, and can be answered from for so many more.
+pub fn list_age(registry: &str, days: f64, stale_in: f64) {
+    gauge!("dnc_registry_list_age_days", "registry" => registry.to_owned()).set(days);
+    gauge!("dnc_registry_stale_in_days", "registry" => registry.to_owned()).set(stale_in);
+}
+
 /// So many rules of a type are in force on this router.
 pub fn rules(kind: &'static str, count: u32) {
     gauge!("dnc_rules", "type" => kind).set(count);
@@ -124,6 +135,12 @@ pub fn describe() {
     metrics::describe_counter!("dnc_router_wrong_node_total", "answers of another node than the one that was asked");
     metrics::describe_counter!("dnc_swept_total", "suppressions and exemptions that this router's sweeps ended");
     metrics::describe_counter!("dnc_counts_lost_total", "checks that are in no report, for their counters could not be written");
+    metrics::describe_counter!("dnc_syncs_total", "syncs that this router ran, by outcome");
+    metrics::describe_gauge!("dnc_registry_list_age_days", "age of the oldest list that a registry answers from, days");
+    metrics::describe_gauge!(
+        "dnc_registry_stale_in_days",
+        "days for which a registry's oldest list can be answered from; a warning from 5 on, too old below 0"
+    );
     metrics::describe_gauge!("dnc_rules", "rules in force on this router, by type");
     metrics::describe_counter!("dnc_api_errors_total", "requests that ended in an error");
 }

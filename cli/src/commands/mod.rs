@@ -12,6 +12,7 @@ pub mod registry;
 pub mod report;
 pub mod rule;
 pub mod suppress;
+pub mod sync;
 pub mod tenant;
 pub mod versions;
 

@@ -9,7 +9,8 @@ use dnc_proto::v1::{
     RollbackRegistryRequest, Version,
 };
 use dnc_router::client::{Client, Error};
-use dnc_router::shown::{ActivatedShown, VersionsShown};
+use dnc_router::shown::ActivatedShown;
+use dnc_router::shown::versions::VersionsShown;
 use jiff::Timestamp;
 
 use super::explain;

@@ -11,4 +11,5 @@ pub mod checks;
 pub mod grpc;
 pub mod rest;
 pub mod state;
+pub mod syncs;
 pub mod told;

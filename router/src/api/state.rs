@@ -16,6 +16,7 @@ use crate::report::counting::Counting;
 use crate::rules::Rules;
 use crate::secrets::Secrets;
 use crate::suppress::Suppressions;
+use crate::sync::Syncs;
 use crate::tenants::Tenants;
 
 /// The rooms that answer requests. Clones share them.
@@ -43,6 +44,8 @@ pub struct State<C> {
     pub counting: Counting,
     /// What is taken in at once.
     pub admission: Admission,
+    /// Syncs.
+    pub syncs: Syncs<C>,
     /// Limits.
     pub options: Arc<Options>,
     /// Says that the router stops: what could go on for long ends.
@@ -55,17 +58,21 @@ impl<C: Cluster> State<C> {
     /// The rooms over this cluster, until `stop`.
     pub fn new(cluster: C, options: Arc<Options>, stop: CancellationToken) -> Self {
         let counting = Counting::default();
+        let imports = Imports::new(cluster.clone(), Arc::clone(&options), stop.clone());
+        let (secrets, ended) = (Secrets::default(), stop.clone());
+        let syncs = Syncs::new(cluster.clone(), imports.clone(), Arc::clone(&options), secrets.clone(), ended);
         Self {
             checks: Checks::new(cluster.clone(), options.deadline()).counted_by(counting.clone()),
             reports: Reports::new(cluster.clone(), counting.clone(), options.write_deadline()),
             admission: Admission::new(&options),
             counting,
             suppressions: Suppressions::new(cluster.clone(), options.write_deadline()),
-            registries: Registries::new(cluster.clone(), Secrets::default()),
+            registries: Registries::new(cluster.clone(), secrets),
             tenants: Tenants::new(cluster.clone()),
             rules: Rules::new(cluster.clone()),
             exemptions: Exemptions::new(cluster.clone(), options.write_deadline()),
-            imports: Imports::new(cluster.clone(), Arc::clone(&options), stop.clone()),
+            imports,
+            syncs,
             cluster,
             options,
             stop,
@@ -74,6 +81,13 @@ impl<C: Cluster> State<C> {
 
     /// The same rooms, with what seals and opens keys of providers.
     pub fn with_secrets(self, secrets: Secrets) -> Self {
-        Self { registries: Registries::new(self.cluster.clone(), secrets), ..self }
+        let registries = Registries::new(self.cluster.clone(), secrets.clone());
+        let syncs = self.syncs.clone().with_secrets(secrets);
+        Self { registries, syncs, ..self }
+    }
+
+    /// The same rooms, of a router that listens there.
+    pub fn on_router(self, address: &str) -> Self {
+        Self { syncs: self.syncs.clone().on_router(address), ..self }
     }
 }

@@ -153,13 +153,14 @@ fn report(report: &LoadReport) -> v1::LoadReport {
 }
 
 /// When a registry is due: as the catalog says, or by its schedule as long as that says nothing.
-fn next_sync(registry: &Registry, now_ms: u64) -> Option<u64> {
+pub fn next_sync(registry: &Registry, now_ms: u64) -> Option<u64> {
     let scheduled = registry.settings.schedule.as_ref().filter(|_| registry.is_consulted());
     let by_schedule = || Schedule::of(scheduled?).ok()?.next_after(now_ms);
     registry.sync.next_ms.or_else(by_schedule)
 }
 
-fn sync(record: &SyncRecord) -> v1::SyncRecord {
+/// What came of a sync.
+pub fn sync(record: &SyncRecord) -> v1::SyncRecord {
     v1::SyncRecord {
         id: format!("{:032x}", record.sync),
         trigger: record.trigger.as_str().into(),
@@ -242,7 +243,8 @@ fn tenant_name(catalog: &Catalog, id: TenantId) -> String {
 }
 
 /// A time; none for 0, which stands for never.
-fn at(ms: u64) -> Option<prost_types::Timestamp> {
+/// A moment, given in milliseconds since 1970; none for 0.
+pub fn at(ms: u64) -> Option<prost_types::Timestamp> {
     let ms = i64::try_from(ms).ok().filter(|ms| *ms > 0)?;
     Timestamp::from_millisecond(ms).ok().map(moment)
 }

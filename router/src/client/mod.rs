@@ -29,6 +29,7 @@ mod catalog;
 mod exempt;
 mod import;
 mod suppress;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod versions;

@@ -1,5 +1,6 @@
 //! `dnc registry`: the sources of numbers, and what they cover. `settings` reads what can be set about one.
 
+mod lookup;
 mod settings;
 mod table;
 
@@ -39,6 +40,10 @@ enum Act {
     Retire(Named),
     #[command(flatten)]
     Versions(super::versions::Act),
+    /// Ask for one number where a registry's list comes from, and here: to check the list against its origin.
+    ///
+    /// Exit code 0: they agree, or there is nothing to compare. 1: they differ. 2: it could not be asked.
+    Lookup(lookup::Lookup),
 }
 
 #[derive(clap::Args)]
@@ -90,6 +95,7 @@ pub async fn run(asked: RegistryArgs) -> Result<ExitCode> {
             let found = client.get_registry(&asked.registry).await.map_err(explain).context("show the registry")?;
             show(&found, asked.caller.output)?;
         }
+        Act::Lookup(asked) => return lookup::run(asked).await,
         Act::Create(create) => self::create(*create).await?,
         Act::Update(update) => self::update(*update).await?,
         Act::Retire(asked) => {

@@ -11,6 +11,7 @@ mod report;
 mod rule;
 mod stream;
 mod suppression;
+mod sync;
 mod tenant;
 mod versions;
 
@@ -22,6 +23,7 @@ use dnc_proto::v1::registry_service_server::RegistryServiceServer;
 use dnc_proto::v1::report_service_server::ReportServiceServer;
 use dnc_proto::v1::rule_service_server::RuleServiceServer;
 use dnc_proto::v1::suppression_service_server::SuppressionServiceServer;
+use dnc_proto::v1::sync_service_server::SyncServiceServer;
 use dnc_proto::v1::tenant_service_server::TenantServiceServer;
 use dnc_proto::v1::version_service_server::VersionServiceServer;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
@@ -44,7 +46,7 @@ const MAX_REQUEST_BYTES: usize = 16 << 20;
 const MAX_STATUS_CHARS: usize = 4_000;
 
 /// The services that health reports on; the empty name is the whole process.
-const SERVICES: [&str; 9] = [
+const SERVICES: [&str; 10] = [
     "",
     "dnc.v1.CheckService",
     "dnc.v1.ExemptionService",
@@ -52,6 +54,7 @@ const SERVICES: [&str; 9] = [
     "dnc.v1.ReportService",
     "dnc.v1.RuleService",
     "dnc.v1.SuppressionService",
+    "dnc.v1.SyncService",
     "dnc.v1.TenantService",
     "dnc.v1.VersionService",
 ];
@@ -73,6 +76,7 @@ pub fn routes<C: Cluster>(state: &State<C>) -> Result<(Routes, HealthReporter), 
         )
         .add_service(ReportServiceServer::new(report::Service(state.clone())))
         .add_service(TenantServiceServer::new(tenant::Service(state.clone())))
+        .add_service(SyncServiceServer::new(sync::Service(state.clone())))
         .add_service(RuleServiceServer::new(rule::Service(state.clone())))
         .add_service(
             SuppressionServiceServer::new(suppression::Service(state.clone()))

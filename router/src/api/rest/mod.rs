@@ -20,6 +20,7 @@ mod report;
 mod registry_body;
 mod rules;
 mod suppression;
+mod sync;
 mod tenants;
 mod suppression_bulk;
 mod suppression_lists;
@@ -71,7 +72,7 @@ fn brief<C: Cluster>() -> Vec<OpenApiRouter<State<C>>> {
 
 /// What sends or receives for long, and limits its own time.
 fn long<C: Cluster>() -> Vec<OpenApiRouter<State<C>>> {
-    vec![suppression_lists::long_routes(), import::routes(), versions::routes()]
+    vec![suppression_lists::long_routes(), import::routes(), versions::routes(), sync::routes()]
 }
 
 fn merged<C: Cluster>(parts: Vec<OpenApiRouter<State<C>>>) -> OpenApiRouter<State<C>> {

@@ -1,0 +1,122 @@
+//! Syncs and look-ups as JSON: the one shape that REST answers with and the command line prints.
+
+use dnc_proto::v1;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::registry::SyncShown;
+use super::{filled, moment};
+
+/// A sync that was started, or why it was not.
+#[derive(Serialize)]
+pub struct StartedShown<'a> {
+    registry: &'a str,
+    sync_id: Option<&'a str>,
+    /// `running`, or how it ended if that was waited for; `refused` if it was not started.
+    status: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<SyncShown<'a>>,
+}
+
+/// Several that were started.
+#[derive(Serialize)]
+pub struct AllStartedShown<'a> {
+    syncs: Vec<StartedShown<'a>>,
+}
+
+/// What runs, what is due, and what came of the last ones.
+#[derive(Serialize)]
+pub struct SyncsShown<'a> {
+    registry: &'a str,
+    running: Option<RunningShown<'a>>,
+    next_sync: Option<Timestamp>,
+    syncs: Vec<SyncShown<'a>>,
+}
+
+#[derive(Serialize)]
+struct RunningShown<'a> {
+    sync_id: &'a str,
+    router: &'a str,
+    started_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase: Option<&'a str>,
+    done: u64,
+    total: u64,
+}
+
+/// What a list's origin and this cluster say of a number.
+#[derive(Serialize)]
+pub struct LookupShown<'a> {
+    registry: &'a str,
+    phone_number: &'a str,
+    origin_listed: bool,
+    here: &'a str,
+    /// Null unless both speak for the number.
+    agree: Option<bool>,
+}
+
+// === impl StartedShown, AllStartedShown ===
+
+impl<'a> StartedShown<'a> {
+    /// One that was started.
+    pub fn of(started: &'a v1::StartedSync) -> Self {
+        let status = match &started.ended {
+            Some(ended) => &ended.outcome,
+            None if started.sync_id.is_empty() => "refused",
+            None => "running",
+        };
+        Self {
+            registry: &started.registry,
+            sync_id: filled(&started.sync_id),
+            status,
+            error: filled(&started.error),
+            ended: started.ended.as_ref().map(SyncShown::of),
+        }
+    }
+}
+
+impl<'a> AllStartedShown<'a> {
+    /// All that were started.
+    pub fn of(answer: &'a v1::StartSyncResponse) -> Self {
+        Self { syncs: answer.started.iter().map(StartedShown::of).collect() }
+    }
+}
+
+// === impl SyncsShown ===
+
+impl<'a> SyncsShown<'a> {
+    /// The syncs of a registry.
+    pub fn of(answer: &'a v1::ListSyncsResponse) -> Self {
+        let running = answer.running.as_ref().map(|running| RunningShown {
+            sync_id: &running.sync_id,
+            router: &running.router,
+            started_at: running.started_at.as_ref().and_then(moment),
+            phase: filled(&running.phase),
+            done: running.done,
+            total: running.total,
+        });
+        Self {
+            registry: &answer.registry,
+            running,
+            next_sync: answer.next_at.as_ref().and_then(moment),
+            syncs: answer.syncs.iter().map(SyncShown::of).collect(),
+        }
+    }
+}
+
+// === impl LookupShown ===
+
+impl<'a> LookupShown<'a> {
+    /// A look-up's answer.
+    pub fn of(answer: &'a v1::LookupResponse) -> Self {
+        Self {
+            registry: &answer.registry,
+            phone_number: &answer.phone_number,
+            origin_listed: answer.origin_listed,
+            here: &answer.here,
+            agree: answer.agree,
+        }
+    }
+}
