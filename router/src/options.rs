@@ -150,7 +150,7 @@ impl Options {
             return Err(BadOptions::NoPeers);
         }
         let import = &self.import;
-        let bounds: [(&'static str, u64, u64); 18] = [
+        let bounds: [(&'static str, u64, u64); 20] = [
             ("deadline_ms", self.deadline_ms, 60_000),
             ("hedge_ms", self.hedge_ms, 60_000),
             ("write_deadline_ms", self.write_deadline_ms, 60_000),

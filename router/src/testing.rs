@@ -79,7 +79,7 @@ struct State {
     no_queries: bool,
     not_ready: bool,
     counted: HashMap<RequestId, (TenantId, Date, Counts)>,
-    live: Vec<(RegistryId, u64)>,
+    said_live: Vec<(RegistryId, u64)>,
     replicas: Vec<NodeReplicas>,
     warmed: Vec<NodeWarmed>,
 }
@@ -279,7 +279,7 @@ impl Fake {
 
     /// Every shard has so many live suppressions in a registry.
     pub fn live(&self, registry: RegistryId, count: u64) {
-        self.state.lock().live.push((registry, count));
+        self.state.lock().said_live.push((registry, count));
     }
 
     /// Nodes say this of their replicas.
@@ -367,6 +367,9 @@ impl Cluster for Fake {
         state.queries += 1;
         if state.no_queries || state.lost_queries.is_some_and(|from| state.queries > from) {
             return Err(QueryError::NoAnswer(shard));
+        }
+        if matches!(query, ShardQuery::Live) && !state.said_live.is_empty() {
+            return Ok(ShardAnswer::Live(state.said_live.clone()));
         }
         if let ShardQuery::Counts { tenant, first, last } = query {
             let here = |day: Date| crate::report::shard_of(day, SHARDS) == shard;
