@@ -295,6 +295,18 @@ pub enum ShardRefusal {
     /// A version that another one in the making needs, or that is complete, cannot be dropped.
     #[error("the version is kept")]
     Kept,
+    /// A request that was carried out once, and of which an entry was removed since: it does not stand any more.
+    #[error("this request was carried out, and its entry was removed since; to list the number again, make a new request")]
+    Ended,
+    /// A text, the metadata, counters or a list of versions that are longer than they may be.
+    #[error("a text, the metadata, the counters or the list of versions is too long")]
+    TooLarge,
+    /// A version that this shard was told to be made from others.
+    #[error("the version was begun here from other versions than this says")]
+    OtherAncestry,
+    /// A version that is made from one that is not complete here.
+    #[error("the version that this one is made from is not complete here")]
+    NoParent,
 }
 
 // === impl Changed ===

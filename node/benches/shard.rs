@@ -9,22 +9,28 @@ use std::hint::black_box;
 use common::Lone;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use dnc_core::block::{BlockBuilder, BlockId};
-use dnc_core::command::{Origin, Run, ShardCommand, ShardReply, Suppression};
-use dnc_core::ids::{RegistryId, RequestId, VersionId};
+use dnc_core::command::{Addition, Run, ShardCommand, ShardReply};
+use dnc_core::exemption::Months;
+use dnc_core::ids::{RegistryId, RequestId, TenantId, VersionId};
 use dnc_core::number::PhoneNumber;
+use dnc_core::query::{By, Search, ShardQuery};
 use dnc_core::registry::{Coverage, RegistryKind, Source};
+use dnc_core::suppression::{Origin, Suppression};
 use dnc_core::view::{ActiveVersion, View, ViewRegistry};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 const FEDERAL: RegistryId = RegistryId(1);
 const INTERNAL: RegistryId = RegistryId(2);
+const TENANT: TenantId = TenantId(1);
 const VERSION: VersionId = VersionId(1);
 /// Blocks resident: with every second number listed they hold 50 million.
 const BLOCKS: u64 = 10_000;
 const FIRST_BLOCK: u64 = 1_201_000;
 /// Blocks in one run: dense ones of 1,250 bytes each.
 const RUN_BLOCKS: u64 = 200;
+/// The time of the checks.
+const NOW_MS: u64 = 1_800_000_000_000;
 /// Numbers with a live entry.
 const RECORDS: u64 = 20_000;
 
@@ -47,9 +53,13 @@ fn view(bulk: bool) -> View {
             id: FEDERAL,
             name: "federal".into(),
             kind: RegistryKind::Federal,
+            owner: None,
             max_age_days: 31,
+            exemption_months: Months::default(),
             active: bulk.then_some(active),
         }],
+        tenants: Vec::new(),
+        rules: Default::default(),
     }
 }
 
@@ -74,17 +84,13 @@ async fn fill(lone: &Lone) {
     let ShardReply::Sealed(seal) = reply else { panic!("{reply:?}") };
     assert_eq!(seal.numbers, 50_000_000);
     let writes = (0..RECORDS).map(|i| {
-        lone.write(ShardCommand::Suppress {
-            number: suppressed(i),
-            registry: INTERNAL,
-            suppression: Suppression {
-                id: RequestId(u128::from(i) + 1),
-                origin: Origin::Consumer,
-                reason: "asked on a call".into(),
-                added_by: "bench".into(),
-                added_ms: 1,
-            },
-        })
+        let id = RequestId(u128::from(i) + 1);
+        let suppression = Suppression {
+            reason: "asked on a call".into(),
+            added_by: "bench".into(),
+            ..Suppression::new(id, TENANT, Origin::Consumer, 1)
+        };
+        lone.write(ShardCommand::Suppress(Addition { number: suppressed(i), registry: INTERNAL, suppression }))
     });
     // Together, so that they share fsyncs.
     futures::future::join_all(writes).await;
@@ -106,28 +112,39 @@ fn bench(c: &mut Criterion) {
     group.bench_function("bloom miss", |b| {
         b.iter_batched(
             || number(rng.random_range(0..BLOCKS * 10_000)),
-            |n| black_box(shard.answer(&[n], Some(&plain)).expect("answers")),
+            |n| black_box(shard.answer(&[n], Some(&plain), NOW_MS).expect("answers")),
             BatchSize::SmallInput,
         );
     });
     group.bench_function("record hit", |b| {
         b.iter_batched(
             || suppressed(rng.random_range(0..RECORDS)),
-            |n| black_box(shard.answer(&[n], Some(&plain)).expect("answers")),
+            |n| black_box(shard.answer(&[n], Some(&plain), NOW_MS).expect("answers")),
             BatchSize::SmallInput,
         );
     });
     group.bench_function("block hit, 50 million resident", |b| {
         b.iter_batched(
             || number(rng.random_range(0..BLOCKS * 5_000) * 2),
-            |n| black_box(shard.answer(&[n], Some(&bulk)).expect("answers")),
+            |n| black_box(shard.answer(&[n], Some(&bulk), NOW_MS).expect("answers")),
             BatchSize::SmallInput,
         );
     });
     group.bench_function("block miss, 50 million resident", |b| {
         b.iter_batched(
             || number(rng.random_range(0..BLOCKS * 5_000) * 2 + 1),
-            |n| black_box(shard.answer(&[n], Some(&bulk)).expect("answers")),
+            |n| black_box(shard.answer(&[n], Some(&bulk), NOW_MS).expect("answers")),
+            BatchSize::SmallInput,
+        );
+    });
+    group.bench_function("search, a page of 100 by number", |b| {
+        b.iter_batched(
+            || suppressed(rng.random_range(0..RECORDS - 100)).to_u64(),
+            |first| {
+                let by = By::Number { first, last: u64::MAX };
+                let search = Search { tenant: TENANT, by, registry: None, after: None, limit: 100 };
+                black_box(lone.ask(&ShardQuery::Search(search)))
+            },
             BatchSize::SmallInput,
         );
     });
@@ -135,7 +152,7 @@ fn bench(c: &mut Criterion) {
     group.bench_function("bulk of 1,000, half of them hits", |b| {
         b.iter_batched(
             || (0..1_000).map(|_| number(rng.random_range(0..BLOCKS * 10_000))).collect::<Vec<_>>(),
-            |numbers| black_box(shard.answer(&numbers, Some(&bulk)).expect("answers")),
+            |numbers| black_box(shard.answer(&numbers, Some(&bulk), NOW_MS).expect("answers")),
             BatchSize::SmallInput,
         );
     });

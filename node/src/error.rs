@@ -34,6 +34,14 @@ pub enum Error {
     /// The gRPC server failed.
     #[error("serve routers")]
     Serve(#[from] tonic::transport::Error),
+    /// A part of it ended before it was told to stop.
+    #[error("{what} ended unexpectedly: {why}")]
+    Ended {
+        /// Which part.
+        what: &'static str,
+        /// How.
+        why: String,
+    },
     /// Told to stop before it ran.
     #[error("stopped before it was ready")]
     Stopped,

@@ -8,7 +8,6 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::Hosting;
-use crate::shard::Size;
 
 /// How often the gauges are set.
 const EVERY: Duration = Duration::from_secs(2);
@@ -26,28 +25,24 @@ pub async fn keep(node: NodeId, hosting: Hosting, cache: CatalogCache, stop: Can
 }
 
 fn set(node: NodeId, hosting: &Hosting, cache: &CatalogCache) {
-    let mut total = Size::default();
-    let mut leading = 0u32;
-    let mut leaderless = 0u32;
     let replicas = hosting.all();
-    for replica in &replicas {
-        let size = replica.shard.size();
-        total.suppressions += size.suppressions;
-        total.resident_bytes += size.resident_bytes;
-        total.resident_numbers += size.resident_numbers;
-        total.filter_numbers += size.filter_numbers;
-        total.filter_capacity += size.filter_capacity;
-        leading += u32::from(replica.group.is_leader());
-        leaderless += u32::from(replica.group.leader().is_none());
-    }
+    let sizes: Vec<_> = replicas.iter().map(|replica| replica.shard.size()).collect();
+    let sum = |of: fn(&crate::shard::Size) -> u64| sizes.iter().map(of).sum::<u64>();
+    let leading = replicas.iter().filter(|replica| replica.group.is_leader()).count();
+    let leaderless = replicas.iter().filter(|replica| replica.group.leader().is_none()).count();
     let gauge = |name: &'static str, value: f64| metrics::gauge!(name, "node" => node.to_string()).set(value);
     gauge("dnc_catalog_revision", cache.get().catalog.revision as f64);
     gauge("dnc_node_replicas", replicas.len() as f64);
-    gauge("dnc_node_replicas_leading", f64::from(leading));
-    gauge("dnc_node_replicas_without_leader", f64::from(leaderless));
-    gauge("dnc_node_suppressions", total.suppressions as f64);
-    gauge("dnc_node_resident_bytes", total.resident_bytes as f64);
-    gauge("dnc_node_resident_numbers", total.resident_numbers as f64);
-    gauge("dnc_node_filter_numbers", total.filter_numbers as f64);
-    gauge("dnc_node_filter_capacity", total.filter_capacity as f64);
+    gauge("dnc_node_replicas_leading", leading as f64);
+    gauge("dnc_node_replicas_without_leader", leaderless as f64);
+    gauge("dnc_node_replicas_failed", hosting.failed().len() as f64);
+    gauge("dnc_node_suppressions", sum(|size| size.suppressions) as f64);
+    gauge("dnc_node_resident_bytes", sum(|size| size.resident_bytes) as f64);
+    gauge("dnc_node_resident_numbers", sum(|size| size.resident_numbers) as f64);
+    gauge("dnc_node_filter_numbers", sum(|size| size.filter.numbers) as f64);
+    gauge("dnc_node_filter_capacity", sum(|size| size.filter.capacity) as f64);
+    // Of all replicas together; they start from nothing when a replica starts again.
+    gauge("dnc_node_filter_misses", sum(|size| size.filter_misses) as f64);
+    gauge("dnc_node_filter_hits", sum(|size| size.filter_hits) as f64);
+    gauge("dnc_node_filter_false_hits", sum(|size| size.filter_false_hits) as f64);
 }

@@ -6,6 +6,7 @@
 //! what the catalog says, and never judges: verdicts are made by routers.
 
 mod catalog_copy;
+mod clock;
 mod error;
 mod gauges;
 mod hosting;
@@ -15,6 +16,9 @@ mod peers;
 mod run;
 mod service;
 pub mod shard;
+#[cfg(test)]
+mod testing;
+mod threads;
 
 pub use self::error::Error;
 pub use self::hosting::Hosting;

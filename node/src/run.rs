@@ -1,10 +1,12 @@
 //! A node from start to stop.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use dnc_consensus::{ClusterId, Host, Store, StoreOptions};
 use dnc_meta::{CatalogCache, MetaClient};
 use tokio::sync::watch;
+use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::identity::{self, Identity};
@@ -14,7 +16,15 @@ use crate::{Error, Hosting, Listeners, Options, catalog_copy, gauges, service};
 /// How long stopping may take.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// Runs a node until it is told to stop. `ready` becomes true once all its replicas answer.
+/// What runs beside the servers. None of it ends before the node stops.
+struct Tasks {
+    tasks: JoinSet<()>,
+    names: HashMap<Id, &'static str>,
+    stop: CancellationToken,
+}
+
+/// Runs a node until it is told to stop. `ready` becomes true once all its replicas answer, or all but
+/// some that could not be started repeatedly.
 pub async fn run(
     options: Options,
     listeners: Listeners,
@@ -34,10 +44,14 @@ pub async fn run(
     // Whatever ends first ends the rest.
     let stop = stop.child_token();
     let _guard = stop.clone().drop_guard();
-    tokio::spawn(dnc_meta::follow(meta.clone(), cache.clone(), stop.clone()));
+    let mut tasks = Tasks::new(stop.clone());
+    tasks.spawn("following the catalog", dnc_meta::follow(meta.clone(), cache.clone(), stop.clone()));
     let identity = match remembered {
         Some(identity) => identity,
-        None => identity::join(&store, &options, &meta, &cache, &stop).await?,
+        None => tokio::select! {
+            joined = identity::join(&store, &options, &meta, &cache, &stop) => joined?,
+            error = tasks.ended() => return Err(error),
+        },
     };
     tracing::info!(node = identity.node, cluster = %ClusterId(identity.cluster), "this node");
 
@@ -48,7 +62,7 @@ pub async fn run(
         std::sync::Arc::new(CatalogPeers(cache.clone())),
         options.raft.clone(),
     )?;
-    let outcome = serve(&options, listeners, ready, &stop, store, identity, meta, cache, &host).await;
+    let outcome = serve(&options, listeners, ready, &stop, store, identity, meta, cache, &host, tasks).await;
     stop.cancel();
     host.shutdown(STOP_LIMIT).await;
     outcome
@@ -65,12 +79,16 @@ async fn serve(
     meta: MetaClient,
     cache: CatalogCache,
     host: &Host,
+    mut tasks: Tasks,
 ) -> Result<(), Error> {
     let raft = host.serve(listeners.raft);
     let hosting = Hosting::default();
-    tokio::spawn(catalog_copy::keep(store.clone(), cache.clone(), stop.clone()));
-    tokio::spawn(hosting.clone().follow(host.clone(), identity.node, cache.clone(), ready, stop.clone()));
-    tokio::spawn(gauges::keep(identity.node, hosting.clone(), cache.clone(), stop.clone()));
+    tasks.spawn("keeping the catalog's copy", catalog_copy::keep(store.clone(), cache.clone(), stop.clone()));
+    tasks.spawn(
+        "hosting replicas",
+        hosting.clone().follow(host.clone(), identity.node, cache.clone(), ready, stop.clone()),
+    );
+    tasks.spawn("setting gauges", gauges::keep(identity.node, hosting.clone(), cache.clone(), stop.clone()));
     let announced = tokio::spawn(identity::announce(store, options.clone(), identity, meta, stop.clone()));
     let served = service::serve(
         listeners.service,
@@ -81,6 +99,7 @@ async fn serve(
     let refused = async {
         match announced.await {
             Ok(Err(error)) => error,
+            Err(error) if error.is_panic() => Error::Ended { what: "announcing this node", why: error.to_string() },
             // The meta group knows where we are, or we are stopping: nothing more to wait for.
             Ok(Ok(())) | Err(_) => std::future::pending().await,
         }
@@ -89,6 +108,7 @@ async fn serve(
         served = served => served,
         raft = raft => raft.map_err(Error::from),
         error = refused => Err(error),
+        error = tasks.ended() => Err(error),
     }
 }
 
@@ -101,5 +121,29 @@ fn check(options: &Options) -> Result<(), Error> {
     match missing.iter().find(|(_, missing)| *missing) {
         Some((name, _)) => Err(Error::Options(format!("a node needs the setting {name}"))),
         None => Ok(()),
+    }
+}
+
+// === impl Tasks ===
+
+impl Tasks {
+    fn new(stop: CancellationToken) -> Tasks {
+        Tasks { tasks: JoinSet::new(), names: HashMap::new(), stop }
+    }
+
+    fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let id = self.tasks.spawn(task).id();
+        self.names.insert(id, name);
+    }
+
+    /// Returns when one has ended although the node is not told to stop: without it the node would be half alive.
+    async fn ended(&mut self) -> Error {
+        let ended = self.tasks.join_next_with_id().await;
+        let (id, why) = match ended {
+            Some(Ok((id, ()))) if !self.stop.is_cancelled() => (id, "it returned".to_owned()),
+            Some(Err(error)) => (error.id(), error.to_string()),
+            Some(Ok(_)) | None => return std::future::pending().await,
+        };
+        Error::Ended { what: self.names.get(&id).copied().unwrap_or_default(), why }
     }
 }

@@ -10,7 +10,8 @@ use dnc_proto::v1;
 use dnc_proto::v1::check_service_client::CheckServiceClient;
 use dnc_proto::v1::registry_service_client::RegistryServiceClient;
 use dnc_proto::v1::suppression_service_client::SuppressionServiceClient;
-use tonic::Status;
+use dnc_proto::v1::version_service_client::VersionServiceClient;
+use tonic::{Status, Streaming};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::cluster::{Cluster, url};
@@ -139,11 +140,19 @@ impl Router {
             name: name.into(),
             r#type: kind.into(),
             jurisdiction: "US".into(),
-            max_age_days: 0,
             ..v1::CreateRegistryRequest::default()
         };
         let mut client = RegistryServiceClient::new(self.channel());
         Ok(client.create_registry(timed(request)).await?.into_inner())
+    }
+
+    /// Makes the version before the active one of a registry active again.
+    pub async fn rollback(&self, registry: &str) -> Result<v1::ActivateVersionResponse, Status> {
+        let request = v1::RollbackRegistryRequest { registry: registry.into(), from: 0 };
+        let mut request = timed(request);
+        request.set_timeout(IMPORT_LIMIT);
+        let mut client = VersionServiceClient::new(self.channel());
+        Ok(client.rollback_registry(request).await?.into_inner())
     }
 
     /// Imports files into a registry; what they do not declare themselves is taken from the header.
@@ -153,18 +162,47 @@ impl Router {
 
     /// Sends the parts of an import as they are, in any order.
     pub async fn import_parts(&self, parts: Vec<v1::import_request::Part>) -> Result<v1::ImportResult, Status> {
+        result_of(self.begin_import(parts).await?).await
+    }
+
+    /// Begins an import, and comes back as soon as it has reached a phase; see [`result_of`] for its end.
+    pub async fn import_reaching(
+        &self,
+        header: v1::ImportHeader,
+        files: &[Upload],
+        phase: v1::ImportPhase,
+    ) -> Result<Streaming<v1::ImportEvent>, Status> {
+        let mut events = self.begin_import(parts(header, files)).await?;
+        while let Some(event) = events.message().await? {
+            match event.event {
+                Some(v1::import_event::Event::Progress(now)) if now.phase() >= phase => return Ok(events),
+                Some(v1::import_event::Event::Result(_)) => break,
+                Some(v1::import_event::Event::Progress(_)) | None => {}
+            }
+        }
+        Err(Status::internal("the import ended before it reached the phase"))
+    }
+
+    async fn begin_import(
+        &self,
+        parts: Vec<v1::import_request::Part>,
+    ) -> Result<Streaming<v1::ImportEvent>, Status> {
         let requests = parts.into_iter().map(|part| v1::ImportRequest { part: Some(part) });
         let mut request = tonic::Request::new(tokio_stream::iter(requests.collect::<Vec<_>>()));
         request.set_timeout(IMPORT_LIMIT);
         let mut client = RegistryServiceClient::new(self.channel());
-        let mut events = client.import(request).await?.into_inner();
-        while let Some(event) = events.message().await? {
-            if let Some(v1::import_event::Event::Result(result)) = event.event {
-                return Ok(result);
-            }
-        }
-        Err(Status::internal("the import ended without a result"))
+        Ok(client.import(request).await?.into_inner())
     }
+}
+
+/// The result of an import that was begun.
+pub async fn result_of(mut events: Streaming<v1::ImportEvent>) -> Result<v1::ImportResult, Status> {
+    while let Some(event) = events.message().await? {
+        if let Some(v1::import_event::Event::Result(result)) = event.event {
+            return Ok(result);
+        }
+    }
+    Err(Status::internal("the import ended without a result"))
 }
 
 /// The parts of an import in their order.

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod grpc;
 pub mod history;
 pub mod http;
+pub mod lists;
 pub mod numbers;
 pub mod ports;
 pub mod process;

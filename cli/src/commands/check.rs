@@ -32,6 +32,12 @@ pub struct Check {
     /// Who asks, for logs and traces.
     #[arg(long, value_name = "WHO", default_value = CHECKED_BY)]
     checked_by: String,
+    /// For which brand the call is: suppressions of another brand do not hold then.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    brand: String,
+    /// Of which campaign the call is: suppressions of another campaign do not hold then.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    campaign: String,
     #[command(flatten)]
     caller: Caller,
 }
@@ -75,6 +81,8 @@ async fn check(client: &Client, asked: &Check, numbers: &[String]) -> Result<Vec
             call_id: asked.call_id.clone(),
             checked_by: asked.checked_by.clone(),
             correlation_id: String::new(),
+            brand: asked.brand.clone(),
+            campaign: asked.campaign.clone(),
         };
         return match client.check(request).await {
             Ok(answer) => Ok(vec![answer]),
@@ -89,6 +97,8 @@ async fn check(client: &Client, asked: &Check, numbers: &[String]) -> Result<Vec
         items: items.collect(),
         call_id: asked.call_id.clone(),
         checked_by: asked.checked_by.clone(),
+        brand: asked.brand.clone(),
+        campaign: asked.campaign.clone(),
     };
     let answer = client.bulk_check(request).await.map_err(explain).context("check the numbers")?;
     ensure!(

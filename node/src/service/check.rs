@@ -5,17 +5,21 @@ use std::sync::Arc;
 use dnc_core::codec;
 use dnc_core::ids::ShardId;
 use dnc_core::number::PhoneNumber;
-use dnc_core::verdict::LiveFinding;
 use dnc_core::view::View;
 use dnc_proto::internal as wire;
 use tonic::Status;
 
 use super::Service;
+use crate::clock;
 use crate::hosting::Replica;
 use crate::shard::{Found, ShardError};
 
 /// Most numbers in one call, over all questions.
-const MAX_NUMBERS: usize = 100_000;
+pub(super) const MAX_NUMBERS: usize = 10_000;
+
+/// Most bytes of hits in one answer: what a message carries, with room to spare. A number has some tens of bytes, and
+/// only one with thousands of suppressions comes near.
+const MAX_HIT_BYTES: usize = 12 << 20;
 
 // === impl Service ===
 
@@ -39,16 +43,57 @@ impl Service {
             "check"
         );
         let view = self.cache.view(request.view);
+        // By a clock that makes no sense all exemptions have ended: the safe side.
+        let now_ms = clock::now_ms().unwrap_or(u64::MAX);
         let mut answers = Vec::with_capacity(request.questions.len());
+        let mut bytes = 0;
         for question in request.questions {
             let numbers = parse(&question.numbers)?;
             let id = ShardId(question.shard);
             answers.push(match self.hosting.replica(id) {
-                Some(replica) => answer_shard(&replica, self.identity.node, &numbers, view.as_ref()),
+                Some(replica) => self.answer_shard(&replica, &numbers, view.as_ref(), now_ms, &mut bytes)?,
                 None => no_answer(id, wire::NoAnswer::NotHere),
             });
         }
-        Ok(wire::NodeCheckResponse { answers, view: self.cache.get().view.revision })
+        Ok(wire::NodeCheckResponse { answers, view: self.cache.get().view.revision, node: self.identity.node })
+    }
+
+    #[allow(clippy::result_large_err)] // tonic's own error type.
+    fn answer_shard(
+        &self,
+        replica: &Replica,
+        numbers: &[PhoneNumber],
+        view: Option<&Arc<View>>,
+        now_ms: u64,
+        bytes: &mut usize,
+    ) -> Result<wire::ShardAnswer, Status> {
+        let id = replica.shard.id();
+        // First where it stands, then what it knows: the read rule rests on this order.
+        let standing = standing(replica);
+        Ok(match replica.shard.answer(numbers, view.map(Arc::as_ref), now_ms) {
+            Ok(found) => {
+                let answer = answered(id, standing, found);
+                *bytes += answer.live_hits.iter().map(|hit| hit.finding.len()).sum::<usize>();
+                *bytes += answer.exempt_hits.iter().map(|hit| hit.exemption.len()).sum::<usize>();
+                if *bytes > MAX_HIT_BYTES {
+                    return Err(Status::out_of_range(format!(
+                        "the hits would be more than {MAX_HIT_BYTES} bytes: ask for fewer numbers"
+                    )));
+                }
+                answer
+            }
+            Err(ShardError::Foreign) => {
+                return Err(Status::invalid_argument(format!("a number does not belong to shard {id}")));
+            }
+            Err(ShardError::Starting) => no_answer(id, wire::NoAnswer::Starting),
+            // Logged when it came into the log.
+            Err(ShardError::Unreadable(_)) => no_answer(id, wire::NoAnswer::Damaged),
+            Err(error) => {
+                metrics::counter!("dnc_node_damaged_answers_total").increment(1);
+                tracing::error!(shard = id.0, node = self.identity.node, %error, "answer a check");
+                no_answer(id, wire::NoAnswer::Damaged)
+            }
+        })
     }
 }
 
@@ -59,21 +104,6 @@ fn parse(numbers: &[u64]) -> Result<Vec<PhoneNumber>, Status> {
         .map(|number| PhoneNumber::from_u64(*number))
         .collect::<Result<_, _>>()
         .map_err(|error| Status::invalid_argument(format!("a question's number: {error}")))
-}
-
-fn answer_shard(replica: &Replica, node: u64, numbers: &[PhoneNumber], view: Option<&Arc<View>>) -> wire::ShardAnswer {
-    let id = replica.shard.id();
-    // First where it stands, then what it knows: the read rule rests on this order.
-    let standing = standing(replica);
-    match replica.shard.answer(numbers, view.map(Arc::as_ref)) {
-        Ok(found) => answered(id, standing, found),
-        Err(ShardError::Starting) => no_answer(id, wire::NoAnswer::Starting),
-        Err(error) => {
-            metrics::counter!("dnc_node_damaged_answers_total").increment(1);
-            tracing::error!(shard = id.0, node, %error, "answer a check");
-            no_answer(id, wire::NoAnswer::Damaged)
-        }
-    }
 }
 
 fn standing(replica: &Replica) -> wire::Standing {
@@ -87,6 +117,8 @@ fn standing(replica: &Replica) -> wire::Standing {
         membership,
         barrier: replica.shard.barrier(),
         leader: replica.group.leader().unwrap_or(0),
+        // Read before the answer is made: it may show more than this says, never less.
+        applied: replica.group.status().applied.map(super::status::position),
     }
 }
 
@@ -106,12 +138,13 @@ fn answered(id: ShardId, standing: wire::Standing, found: Found) -> wire::ShardA
         live_hits: found
             .live
             .into_iter()
-            .map(|entry| wire::LiveHit {
-                at: at(entry.at),
-                finding: codec::encode(&LiveFinding::of(entry.registry, &entry.suppression)),
-            })
+            .map(|hit| wire::LiveHit { at: at(hit.at), finding: codec::encode(&hit.finding) })
             .collect(),
-        exempt_hits: Vec::new(),
+        exempt_hits: found
+            .exemptions
+            .into_iter()
+            .map(|hit| wire::ExemptHit { at: at(hit.at), exemption: codec::encode(&hit.exemption) })
+            .collect(),
     }
 }
 

@@ -1,22 +1,26 @@
 //! What routers ask of a node: `dnc.internal.v1.NodeService`.
 //!
-//! Each call names its cluster in its metadata, and is refused if that is another one. The check is
-//! in `check`; the rest is here.
+//! Each call names in its metadata its cluster and the node that it is meant for, and is refused if either is another one:
+//! addresses are used again, and one process must not answer as two replicas. The check is
+//! in `check`, writes are in `write`, questions to leaders in `query`, the state of replicas in `status`.
 
 mod check;
+mod query;
 mod status;
+#[cfg(test)]
+mod tests;
+mod write;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use dnc_consensus::{ClusterId, WriteError};
+use dnc_consensus::ClusterId;
 use dnc_core::catalog::Catalog;
 use dnc_core::codec;
-use dnc_core::command::ShardCommand;
-use dnc_core::ids::ShardId;
 use dnc_meta::CatalogCache;
 use dnc_proto::internal::node_service_server::{NodeService, NodeServiceServer};
-use dnc_proto::internal::shard_write_response::Outcome;
-use dnc_proto::{CLUSTER_KEY, internal as wire};
+use dnc_proto::{CLUSTER_KEY, NODE_KEY, internal as wire};
+use tokio::sync::Semaphore;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -24,12 +28,16 @@ use tower::limit::ConcurrencyLimitLayer;
 use tower::load_shed::LoadShedLayer;
 
 use crate::identity::Identity;
+use crate::threads::heavily;
 use crate::{Error, Hosting};
 
-/// Longest wait for a commit that a router can ask for.
-const MAX_WRITE: Duration = Duration::from_secs(10);
+/// Longest that a router can ask this node to take over a write or a question.
+const MAX_LIMIT: Duration = Duration::from_secs(10);
 
-/// Largest message: a question of 10,000 numbers that are all listed many times stays below it.
+/// Numbers of a check from which on it is answered where it holds up no other call.
+const LARGE_CHECK: usize = 1_000;
+
+/// Largest message: answers are bounded far enough below it.
 const MAX_MESSAGE: usize = 16 << 20;
 
 /// The service of one node.
@@ -38,6 +46,8 @@ pub struct Service {
     identity: Identity,
     hosting: Hosting,
     cache: CatalogCache,
+    /// Bounds what reads much.
+    scans: Arc<Semaphore>,
 }
 
 /// Serves until told to stop; then finishes what is in flight.
@@ -68,19 +78,26 @@ pub async fn serve(
 impl Service {
     /// The service of this node.
     pub fn new(identity: Identity, hosting: Hosting, cache: CatalogCache) -> Service {
-        Service { identity, hosting, cache }
+        Service { identity, hosting, cache, scans: Arc::new(Semaphore::new(query::SCANS_AT_ONCE)) }
     }
 
     #[allow(clippy::result_large_err)] // tonic's own error type.
-    fn same_cluster<T>(&self, request: &Request<T>) -> Result<(), Status> {
+    fn meant_for_this<T>(&self, request: &Request<T>) -> Result<(), Status> {
         let ours = ClusterId(self.identity.cluster).to_string();
         let theirs = request.metadata().get(CLUSTER_KEY).and_then(|value| value.to_str().ok()).unwrap_or("none");
-        if theirs == ours {
-            Ok(())
-        } else {
-            Err(Status::failed_precondition(format!(
+        if theirs != ours {
+            return Err(Status::failed_precondition(format!(
                 "this node belongs to cluster {ours}, the call names cluster {theirs}"
-            )))
+            )));
+        }
+        let ours = self.identity.node.to_string();
+        match request.metadata().get(NODE_KEY) {
+            Some(theirs) if theirs.as_bytes() != ours.as_bytes() => {
+                let theirs = String::from_utf8_lossy(theirs.as_bytes());
+                Err(Status::failed_precondition(format!("this is node {ours}, the call is meant for node {theirs}")))
+            }
+            // A caller that names none asks whoever is here, and is told in the answer who that is.
+            _ => Ok(()),
         }
     }
 }
@@ -91,37 +108,39 @@ impl NodeService for Service {
         &self,
         request: Request<wire::NodeCheckRequest>,
     ) -> Result<Response<wire::NodeCheckResponse>, Status> {
-        self.same_cluster(&request)?;
-        Ok(Response::new(self.answer(request.into_inner())?))
+        self.meant_for_this(&request)?;
+        let request = request.into_inner();
+        let large = request.questions.iter().map(|question| question.numbers.len()).sum::<usize>() >= LARGE_CHECK;
+        let answer = if large { heavily(|| self.answer(request)) } else { self.answer(request) };
+        answer.map(Response::new)
     }
 
     async fn write(
         &self,
         request: Request<wire::ShardWriteRequest>,
     ) -> Result<Response<wire::ShardWriteResponse>, Status> {
-        self.same_cluster(&request)?;
-        let request = request.into_inner();
-        // What is in the log must be readable by all replicas, or they stop.
-        codec::decode::<ShardCommand>(&request.command)
-            .map_err(|error| Status::invalid_argument(format!("not a shard command: {error}")))?;
-        let replica = self
-            .hosting
-            .replica(ShardId(request.shard))
-            .ok_or_else(|| Status::not_found(format!("shard {} has no replica here", request.shard)))?;
-        let limit = Duration::from_millis(request.limit_ms.into()).min(MAX_WRITE);
-        let outcome = match replica.group.write(request.command, limit).await {
-            Ok((_, reply)) => Outcome::Reply(reply),
-            Err(WriteError::NotLeader { leader }) => Outcome::NotLeader(leader.unwrap_or(0)),
-            Err(error) => Outcome::Unknown(error.to_string()),
-        };
-        Ok(Response::new(wire::ShardWriteResponse { outcome: Some(outcome) }))
+        self.meant_for_this(&request)?;
+        self.propose(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn query(
+        &self,
+        request: Request<wire::ShardQueryRequest>,
+    ) -> Result<Response<wire::ShardQueryResponse>, Status> {
+        self.meant_for_this(&request)?;
+        self.ask(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn warm(&self, request: Request<wire::WarmRequest>) -> Result<Response<wire::WarmResponse>, Status> {
+        self.meant_for_this(&request)?;
+        self.warm_up(request.into_inner()).await.map(Response::new)
     }
 
     async fn version_status(
         &self,
         request: Request<wire::VersionStatusRequest>,
     ) -> Result<Response<wire::VersionStatusResponse>, Status> {
-        self.same_cluster(&request)?;
+        self.meant_for_this(&request)?;
         Ok(Response::new(self.versions(request.into_inner())))
     }
 
@@ -129,7 +148,7 @@ impl NodeService for Service {
         &self,
         request: Request<wire::ReplicasRequest>,
     ) -> Result<Response<wire::ReplicasResponse>, Status> {
-        self.same_cluster(&request)?;
+        self.meant_for_this(&request)?;
         self.status(request.into_inner()).await.map(Response::new)
     }
 
@@ -139,7 +158,7 @@ impl NodeService for Service {
         request: Request<wire::GetCatalogRequest>,
     ) -> Result<Response<wire::CatalogCopy>, Status> {
         if request.metadata().contains_key(CLUSTER_KEY) {
-            self.same_cluster(&request)?;
+            self.meant_for_this(&request)?;
         }
         let known = self.cache.get();
         let newer = known.catalog.revision > request.into_inner().newer_than;
@@ -153,7 +172,7 @@ impl NodeService for Service {
         &self,
         request: Request<wire::CatalogCopy>,
     ) -> Result<Response<wire::OfferCatalogResponse>, Status> {
-        self.same_cluster(&request)?;
+        self.meant_for_this(&request)?;
         let copy = request.into_inner();
         let catalog: Catalog = codec::decode(&copy.catalog)
             .map_err(|error| Status::invalid_argument(format!("not a catalog: {error}")))?;

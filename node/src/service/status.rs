@@ -1,11 +1,15 @@
-//! How the replicas here stand: for imports, for operators, and for tests that compare replicas.
+//! How the replicas here stand: for imports, for operators, for whoever sweeps, and for tests that
+//! compare replicas.
 
 use dnc_core::ids::{RegistryId, VersionId};
 use dnc_proto::internal as wire;
+use tokio::time::timeout;
 use tonic::Status;
 
-use super::Service;
+use super::{MAX_LIMIT, Service};
+use crate::clock;
 use crate::hosting::Replica;
+use crate::shard::ShardError;
 
 // === impl Service ===
 
@@ -26,30 +30,52 @@ impl Service {
                 }
             })
             .collect();
-        wire::VersionStatusResponse { shards }
+        wire::VersionStatusResponse { shards, node: self.identity.node }
     }
 
     pub(super) async fn status(&self, request: wire::ReplicasRequest) -> Result<wire::ReplicasResponse, Status> {
         let replicas = self.hosting.all();
         let checksums = request.checksums;
-        // Checksums read everything that a replica holds: not on the threads that answer checks.
-        let replicas = tokio::task::spawn_blocking(move || {
-            replicas.iter().map(|replica| status_of(replica, checksums)).collect::<Result<Vec<_>, Status>>()
+        let replicas = self.read_all(replicas, move |replica| status_of(replica, checksums)).await?;
+        Ok(wire::ReplicasResponse {
+            node: self.identity.node,
+            replicas,
+            revision: self.cache.get().catalog.revision,
+            now_ms: clock::now_ms().unwrap_or(0),
+            failed: self.hosting.failed().into_iter().map(|shard| shard.0).collect(),
         })
-        .await
-        .map_err(|error| Status::internal(format!("read the replicas: {error}")))??;
-        Ok(wire::ReplicasResponse { node: self.identity.node, replicas, revision: self.cache.get().catalog.revision })
+    }
+
+    pub(super) async fn warm_up(&self, request: wire::WarmRequest) -> Result<wire::WarmResponse, Status> {
+        let mut replicas = self.hosting.all();
+        replicas.retain(|replica| request.shards.is_empty() || request.shards.contains(&replica.shard.id().0));
+        let shards = self.read_all(replicas, warm).await?;
+        Ok(wire::WarmResponse { shards, node: self.identity.node })
+    }
+
+    /// Reads something of all of these replicas, where it holds up no check.
+    async fn read_all<T: Send + 'static>(
+        &self,
+        replicas: Vec<Replica>,
+        read: impl Fn(&Replica) -> Result<T, ShardError> + Send + 'static,
+    ) -> Result<Vec<T>, Status> {
+        let Ok(turn) = timeout(MAX_LIMIT, self.scans.clone().acquire_owned()).await else {
+            return Err(Status::resource_exhausted("too many questions at a time"));
+        };
+        let all = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let failed = |replica: &Replica, error| {
+                Status::internal(format!("read the replica of shard {}: {error}", replica.shard.id()))
+            };
+            replicas.iter().map(|replica| read(replica).map_err(|error| failed(replica, error))).collect()
+        });
+        all.await.map_err(|error| Status::internal(format!("read the replicas: {error}")))?
     }
 }
 
-#[allow(clippy::result_large_err)] // tonic's own error type.
-fn status_of(replica: &Replica, checksum: bool) -> Result<wire::Replica, Status> {
+fn status_of(replica: &Replica, checksum: bool) -> Result<wire::Replica, ShardError> {
     let status = replica.group.status();
-    let checksum = if checksum {
-        replica.shard.checksum().map_err(|error| Status::internal(format!("shard {}: {error}", replica.shard.id())))?
-    } else {
-        0
-    };
+    let checksum = if checksum { replica.shard.checksum()? } else { 0 };
     let size = replica.shard.size();
     Ok(wire::Replica {
         shard: replica.shard.id().0,
@@ -60,6 +86,27 @@ fn status_of(replica: &Replica, checksum: bool) -> Result<wire::Replica, Status>
         suppressions: size.suppressions,
         resident_bytes: size.resident_bytes,
         resident_numbers: size.resident_numbers,
+        due_ms: replica.shard.due_ms()?.unwrap_or(0),
+        filter_numbers: size.filter.numbers,
+        filter_capacity: size.filter.capacity,
+        filter_false_positives: size.filter.false_positives,
+        filter_misses: size.filter_misses,
+        filter_hits: size.filter_hits,
+        filter_false_hits: size.filter_false_hits,
+        filter_bytes: size.filter.bytes,
+    })
+}
+
+fn warm(replica: &Replica) -> Result<wire::Warmed, ShardError> {
+    let warmed = replica.shard.warm()?;
+    let size = replica.shard.size();
+    Ok(wire::Warmed {
+        shard: replica.shard.id().0,
+        suppressions: warmed.suppressions,
+        exemptions: warmed.exemptions,
+        resident_blocks: size.resident_blocks,
+        resident_numbers: size.resident_numbers,
+        bytes: warmed.bytes,
     })
 }
 

@@ -1,44 +1,35 @@
 //! The hot path: what a replica knows of some numbers.
 //!
 //! The caller notes the replica's standing in the log first. Then this reads the overlay, and then
-//! the state: an add that the standing names is in the overlay, or was applied before the overlay
+//! the state: an entry that the standing names is in the overlay, or was applied before the overlay
 //! let go of it, and then the state has it.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
-use dnc_consensus::Keyspace;
 use dnc_core::codec;
-use dnc_core::ids::{RegistryId, VersionId};
+use dnc_core::command::Seal;
+use dnc_core::exemption::Exemption;
+use dnc_core::ids::{RegistryId, RequestId, TenantId, VersionId};
 use dnc_core::number::PhoneNumber;
-use dnc_core::suppression::Suppression;
+use dnc_core::verdict::LiveFinding;
 use dnc_core::view::View;
 
-use super::entries::Entries;
+use super::keys::{self, Standing};
+use super::loaded::Loaded;
+use super::overlay::Pending;
 use super::versions::Wanted;
-use super::{Shard, ShardError, keys};
+use super::{Shard, ShardError, records, scan};
 
 /// What a replica knows of the numbers of a question.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// Numbers that a version of the view lists; `None` if a version of the view is not resident here.
     pub bulk: Option<Vec<Hit>>,
-    /// Entries of live registries.
-    pub live: Vec<LiveEntry>,
-}
-
-/// How much a replica holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Size {
-    /// Live entries.
-    pub suppressions: u64,
-    /// Bytes of resident blocks; those that versions share count for each.
-    pub resident_bytes: u64,
-    /// Numbers in resident versions.
-    pub resident_numbers: u64,
-    /// Numbers in the bloom filter.
-    pub filter_numbers: u64,
-    /// Numbers that the bloom filter has room for.
-    pub filter_capacity: u64,
+    /// Suppressions that stand, or will as soon as the log is applied.
+    pub live: Vec<LiveHit>,
+    /// Exemptions that stand, that no entry of the log revokes, and that have not ended by the given time.
+    pub exemptions: Vec<ExemptHit>,
 }
 
 /// A number that a bulk registry lists.
@@ -50,37 +41,56 @@ pub struct Hit {
     pub registry: RegistryId,
 }
 
-/// A live entry of a number.
+/// A suppression of a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LiveEntry {
+pub struct LiveHit {
     /// Position in the question.
     pub at: usize,
-    /// The registry.
-    pub registry: RegistryId,
-    /// The entry.
-    pub suppression: Suppression,
+    /// As much of it as judges.
+    pub finding: LiveFinding,
+}
+
+/// An exemption of a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExemptHit {
+    /// Position in the question.
+    pub at: usize,
+    /// As much of it as judges: its free texts are empty.
+    pub exemption: Exemption,
+}
+
+/// What the log's tail does to the numbers of a question.
+#[derive(Default)]
+struct Tail {
+    listed: HashSet<(usize, RegistryId, TenantId, RequestId)>,
+    revoked: HashSet<(usize, TenantId, RequestId)>,
 }
 
 // === impl Shard ===
 
 impl Shard {
-    /// What this replica knows of these numbers, by this view. Called after the replica's standing was noted.
-    pub fn answer(&self, numbers: &[PhoneNumber], view: Option<&View>) -> Result<Found, ShardError> {
-        let loads = self.loads.load(Ordering::Acquire);
-        if loads % 2 == 1 {
-            return Err(ShardError::Starting);
+    /// What this replica knows of these numbers, by this view and at this time (by this node's clock:
+    /// it can end exemptions, never suppressions). Called after the replica's standing was noted.
+    pub fn answer(&self, numbers: &[PhoneNumber], view: Option<&View>, now_ms: u64) -> Result<Found, ShardError> {
+        if !numbers.iter().all(|number| self.owns(*number)) {
+            return Err(ShardError::Foreign);
         }
-        let state = self.state()?;
-        let mut live = Vec::new();
-        self.overlay.find(numbers, |at, registry, suppression| {
-            live.push(LiveEntry { at, registry, suppression: suppression.clone() });
-        });
+        let mut found = Found::default();
+        let tail = self.read_tail(numbers, &mut found.live)?;
+        // Only now the state: the overlay lets go of what the state has.
+        let loaded = self.loaded()?;
+        let (mut hits, mut false_hits) = (0, 0);
         for (at, number) in numbers.iter().enumerate() {
-            if self.bloom.may_contain(*number) {
-                read_live(&state, at, *number, &mut live)?;
+            if loaded.bloom.may_contain(*number) {
+                let any = read_standing(&loaded, at, *number, &tail, now_ms, &mut found)?;
+                hits += 1;
+                false_hits += u64::from(!any);
             }
         }
-        let bulk = view.and_then(|view| self.versions.prepared(view)).map(|residents| {
+        self.filtered.misses.fetch_add(numbers.len() as u64 - hits, Ordering::Relaxed);
+        self.filtered.hits.fetch_add(hits, Ordering::Relaxed);
+        self.filtered.false_hits.fetch_add(false_hits, Ordering::Relaxed);
+        found.bulk = view.and_then(|view| self.versions.prepared(view)).map(|residents| {
             let mut hits = Vec::new();
             for (registry, resident) in residents.iter() {
                 for (at, number) in numbers.iter().enumerate() {
@@ -91,10 +101,7 @@ impl Shard {
             }
             hits
         });
-        if self.loads.load(Ordering::Acquire) != loads {
-            return Err(ShardError::Starting);
-        }
-        Ok(Found { bulk, live })
+        Ok(found)
     }
 
     /// Newest catalog revision that a barrier in the log names, applied or not.
@@ -103,55 +110,61 @@ impl Shard {
     }
 
     /// What a sealed and resident version holds here.
-    pub fn seal_of(&self, registry: RegistryId, version: VersionId) -> Option<dnc_core::command::Seal> {
+    pub fn seal_of(&self, registry: RegistryId, version: VersionId) -> Option<Seal> {
         self.versions.resident((registry, version)).map(|resident| resident.seal())
     }
 
     /// Says which sealed versions must be resident.
     pub fn want(&self, wanted: Wanted) -> Result<(), ShardError> {
-        let state = self.state.read().clone();
-        self.versions.want(state.as_ref(), wanted)
+        let loaded = self.loaded.load_full();
+        self.versions.want(loaded.as_ref().map(|loaded| &loaded.state), wanted)
     }
 
-    /// How much this replica holds.
-    pub fn size(&self) -> Size {
-        let (resident_bytes, resident_numbers) = self.versions.size();
-        let (filter_numbers, filter_capacity) = self.bloom.fill();
-        Size {
-            suppressions: self.live_entries.load(Ordering::Relaxed),
-            resident_bytes,
-            resident_numbers,
-            filter_numbers: filter_numbers as u64,
-            filter_capacity: filter_capacity as u64,
+    fn read_tail(&self, numbers: &[PhoneNumber], live: &mut Vec<LiveHit>) -> Result<Tail, ShardError> {
+        if let Some(index) = self.overlay.unreadable() {
+            return Err(ShardError::Unreadable(index));
         }
-    }
-
-    /// Checksum over everything that the log decides: equal on replicas that applied the same entries.
-    pub fn checksum(&self) -> Result<u64, ShardError> {
-        let mut sum = 0u64;
-        super::scan(&self.state()?, b"", |key, value| {
-            let mut hash = xxhash_rust::xxh3::Xxh3::new();
-            hash.update(&(key.len() as u64).to_le_bytes());
-            hash.update(key);
-            hash.update(value);
-            sum = sum.wrapping_add(hash.digest());
-            Ok(())
-        })?;
-        Ok(sum)
+        let mut tail = Tail::default();
+        self.overlay.find(numbers, |at, pending| match pending {
+            Pending::Listed(finding) => {
+                // The same request may be in the log more than once.
+                if tail.listed.insert((at, finding.registry, finding.tenant, finding.id)) {
+                    live.push(LiveHit { at, finding: finding.clone() });
+                }
+            }
+            Pending::Revoked(tenant, ids) => tail.revoked.extend(ids.iter().map(|id| (at, *tenant, *id))),
+        });
+        Ok(tail)
     }
 }
 
-/// Reads a number's live entries; one that the overlay has shown already is left out.
-fn read_live(state: &Keyspace, at: usize, number: PhoneNumber, live: &mut Vec<LiveEntry>) -> Result<(), ShardError> {
-    super::scan(state, &keys::live_number(number), |key, value| {
-        let registry = keys::registry_of_live(key)?;
-        let entries: Entries = codec::decode(value)?;
-        for suppression in entries.0 {
-            let shown = live.iter().any(|known| known.at == at && known.suppression.id == suppression.id);
-            if !shown {
-                live.push(LiveEntry { at, registry, suppression });
+/// Reads what stands for a number, but for what the tail has shown or hides; whether anything does.
+fn read_standing(
+    loaded: &Loaded,
+    at: usize,
+    number: PhoneNumber,
+    tail: &Tail,
+    now_ms: u64,
+    found: &mut Found,
+) -> Result<bool, ShardError> {
+    let mut any = false;
+    scan(&loaded.state, &keys::standing_of(number), |key, value| {
+        any = true;
+        match Standing::parse(key)? {
+            Standing::Suppression(name) => {
+                if tail.listed.is_empty() || !tail.listed.contains(&(at, name.registry, name.tenant, name.id)) {
+                    found.live.push(LiveHit { at, finding: records::finding(name, value)? });
+                }
+            }
+            Standing::Exemption(name) => {
+                let exemption: Exemption = codec::decode(value)?;
+                let revoked = !tail.revoked.is_empty() && tail.revoked.contains(&(at, name.tenant, name.id));
+                if !revoked && !exemption.has_expired(now_ms) {
+                    found.exemptions.push(ExemptHit { at, exemption });
+                }
             }
         }
         Ok(())
-    })
+    })?;
+    Ok(any)
 }

@@ -1,8 +1,8 @@
-//! The bloom filter in front of the live records: it turns nearly every miss into no read.
+//! The bloom filter in front of the records: it turns nearly every miss into no read.
 //!
-//! It never says no for a number that has entries. Numbers are put in before their record is
-//! written; released ones stay in and cost a read. It grows in the background before its error
-//! rate passes [`ERROR_RATE`], and while it does, both sizes take every new number.
+//! It never says no for a number that has suppressions or exemptions. Numbers are put in before
+//! their record is written; released ones stay in and cost a read. It grows in the background before
+//! its error rate passes [`ERROR_RATE`], and while it does, both sizes take every new number.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,8 +33,21 @@ struct Sized {
     len: AtomicUsize,
 }
 
-/// A larger filter that the caller fills with all numbers that have entries.
+/// A larger filter that the caller fills with all numbers that have records.
 pub struct Growth(Arc<Sized>);
+
+/// How full a filter is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Fill {
+    /// Numbers put in (a number put in twice may count twice).
+    pub numbers: u64,
+    /// Numbers that fit.
+    pub capacity: u64,
+    /// Share of other numbers that it lets through, estimated.
+    pub false_positives: f64,
+    /// Its size.
+    pub bytes: u64,
+}
 
 // === impl Bloom ===
 
@@ -63,13 +76,6 @@ impl Bloom {
         self.current.load().insert(number);
     }
 
-    /// Takes over a filter that was filled for another state; growth that is under way is given up.
-    pub fn replace(&self, filled: Bloom) {
-        let _held = self.exchange.lock();
-        self.growing.store(None);
-        self.current.store(filled.current.load_full());
-    }
-
     /// Begins to grow when the filter is three quarters full and is not growing already.
     pub fn grow(&self) -> Option<Growth> {
         let _held = self.exchange.lock();
@@ -83,14 +89,11 @@ impl Bloom {
         Some(Growth(next))
     }
 
-    /// Ends growing: the larger filter, filled, takes over (unless the filter was replaced meanwhile).
+    /// Ends growing: the larger filter, filled, takes over.
     pub fn grown(&self, growth: Growth) {
         let _held = self.exchange.lock();
-        let is_ours = self.growing.load().as_ref().is_some_and(|next| Arc::ptr_eq(next, &growth.0));
-        if is_ours {
-            self.current.store(growth.0);
-            self.growing.store(None);
-        }
+        self.current.store(growth.0);
+        self.growing.store(None);
     }
 
     /// Gives growing up, after an error; a later insert tries again.
@@ -99,10 +102,16 @@ impl Bloom {
         self.growing.store(None);
     }
 
-    /// Numbers put in (a number put in twice may count twice), and how many fit.
-    pub fn fill(&self) -> (usize, usize) {
+    /// How full it is.
+    pub fn fill(&self) -> Fill {
         let current = self.current.load();
-        (current.len.load(Ordering::Relaxed), current.capacity)
+        let numbers = current.len.load(Ordering::Relaxed);
+        Fill {
+            numbers: numbers as u64,
+            capacity: current.capacity as u64,
+            false_positives: current.filter.expected_false_pos(numbers),
+            bytes: current.filter.num_bits() as u64 / 8,
+        }
     }
 }
 
@@ -181,5 +190,9 @@ mod tests {
         let wrong = (1_000_000..2_000_000).filter(|i| bloom.may_contain(number(*i))).count();
         // One in 10,000 of a million is 100; chance stays well below twice that.
         assert!(wrong < 200, "{wrong} of a million");
+        let fill = bloom.fill();
+        assert_eq!(fill.capacity, 100_000);
+        assert!(fill.numbers > 99_900 && fill.numbers <= 100_000, "{fill:?}");
+        assert!((0.00005..0.0002).contains(&fill.false_positives), "{fill:?}");
     }
 }

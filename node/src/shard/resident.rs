@@ -81,6 +81,16 @@ impl Resident {
         Seal { checksum: self.seal.checksum, numbers: self.seal.numbers }
     }
 
+    /// How many blocks it has.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether it holds no number.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
     /// Bytes of its blocks.
     pub fn bytes(&self) -> u64 {
         self.seal.bytes

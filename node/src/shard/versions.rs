@@ -14,8 +14,10 @@ use dnc_core::{codec, view::View};
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
+use super::prune::line;
 use super::resident::Resident;
-use super::{ShardError, keys};
+use super::stage::Blocks;
+use super::{ShardError, keys, records, scan};
 
 /// A version of a registry.
 pub type Key = (RegistryId, VersionId);
@@ -36,7 +38,7 @@ pub enum MarkState {
     Staging,
     /// Complete.
     Sealed(Seal),
-    /// Given up; its blocks are deleted.
+    /// Given up; its blocks may be deleted.
     Dropped,
 }
 
@@ -63,8 +65,10 @@ pub struct Versions {
 
 #[derive(Default)]
 struct Inner {
-    staging: HashMap<Key, BTreeMap<BlockId, Block>>,
+    staging: HashMap<Key, Arc<Blocks>>,
     resident: HashMap<Key, Arc<Resident>>,
+    /// What was read last to compare a load with, and is not resident.
+    base: Option<(Key, Arc<Resident>)>,
     wanted: Wanted,
     /// Whether something that is wanted could not be read back: the next wish is tried even if it is the same.
     lacking: bool,
@@ -97,22 +101,26 @@ impl Versions {
         let wanted = self.inner.read().wanted.clone();
         let mut staging = HashMap::new();
         let mut resident = HashMap::new();
-        for (key, mark) in marks(state)? {
-            match mark.state {
-                MarkState::Staging => {
-                    staging.insert(key, own_blocks(state, key)?);
+        for (registry, marks) in all_marks(state)? {
+            let sought = marks.into_iter().filter(|(version, mark)| match mark.state {
+                MarkState::Staging => true,
+                MarkState::Sealed(_) => wanted.includes(&(registry, *version)),
+                MarkState::Dropped => false,
+            });
+            for (version, content) in read_versions(state, registry, sought.collect())? {
+                match content {
+                    Content::Staged(blocks) => drop(staging.insert((registry, version), Arc::new(blocks))),
+                    Content::Sealed(read) => drop(resident.insert((registry, version), Arc::new(read))),
                 }
-                MarkState::Sealed(seal) if wanted.includes(&key) => {
-                    let read = read_resident(state, key, &mark.ancestry, seal)?;
-                    resident.insert(key, Arc::new(read));
-                }
-                MarkState::Sealed(_) | MarkState::Dropped => {}
             }
         }
         let mut inner = self.inner.write();
         inner.staging = staging;
         inner.resident = resident;
+        inner.base = None;
         inner.prepared.clear();
+        // Somebody may have wished for something else meanwhile.
+        inner.lacking |= inner.wanted != wanted;
         Ok(())
     }
 
@@ -121,37 +129,38 @@ impl Versions {
         self.inner.read().resident.get(&key).cloned()
     }
 
-    /// A version's content for comparing with: from memory, or read from the keyspace.
+    /// A sealed version's content for comparing with: from memory, or read from the keyspace.
     pub fn content(&self, state: &Keyspace, key: Key) -> Result<Arc<Resident>, ShardError> {
-        if let Some(resident) = self.resident(key) {
-            return Ok(resident);
+        {
+            let inner = self.inner.read();
+            let base = inner.base.as_ref().filter(|(of, _)| *of == key).map(|(_, base)| base);
+            if let Some(known) = inner.resident.get(&key).or(base) {
+                return Ok(known.clone());
+            }
         }
         match read_mark(state, key)? {
             Some(Mark { ancestry, state: MarkState::Sealed(seal) }) => {
-                Ok(Arc::new(read_resident(state, key, &ancestry, seal)?))
+                let read = Arc::new(read_sealed(state, key, &ancestry, seal)?);
+                self.inner.write().base = Some((key, read.clone()));
+                Ok(read)
             }
             _ => Err(ShardError::NotSealed(key.0, key.1)),
         }
     }
 
-    /// Notes what a run changed, and what it left as the parent has it.
+    /// Notes what changed of a version being staged, and what is as the parent has it.
     pub fn staged(&self, key: Key, differs: Vec<(BlockId, Block)>, same: &[BlockId]) {
         let mut inner = self.inner.write();
-        let blocks = inner.staging.entry(key).or_default();
+        let blocks = Arc::make_mut(inner.staging.entry(key).or_default());
         blocks.extend(differs);
         for id in same {
             blocks.remove(id);
         }
     }
 
-    /// Blocks in which a version being staged differs from its parent.
-    pub fn staging(&self, key: Key) -> BTreeMap<BlockId, Block> {
+    /// Blocks in which a version being staged differs from its parent. To be let go before the next change.
+    pub fn staging(&self, key: Key) -> Arc<Blocks> {
         self.inner.read().staging.get(&key).cloned().unwrap_or_default()
-    }
-
-    /// Whether a version being staged has its own content of a block.
-    pub fn has_staged(&self, key: Key, block: BlockId) -> bool {
-        self.inner.read().staging.get(&key).is_some_and(|blocks| blocks.contains_key(&block))
     }
 
     /// A version is complete: it answers from now on.
@@ -159,6 +168,7 @@ impl Versions {
         let mut inner = self.inner.write();
         inner.staging.remove(&key);
         inner.resident.insert(key, resident);
+        inner.base = None;
         inner.prepared.clear();
     }
 
@@ -167,6 +177,7 @@ impl Versions {
         let mut inner = self.inner.write();
         inner.staging.remove(&key);
         inner.resident.remove(&key);
+        inner.base = None;
         inner.prepared.clear();
     }
 
@@ -204,66 +215,152 @@ impl Versions {
         let Some(state) = state else {
             return Ok(());
         };
-        for (key, mark) in marks(state)? {
-            let MarkState::Sealed(seal) = mark.state else {
-                continue;
-            };
-            if wanted.includes(&key) && self.resident(key).is_none() {
-                let resident = Arc::new(read_resident(state, key, &mark.ancestry, seal)?);
-                self.inner.write().resident.entry(key).or_insert(resident);
+        let mut failed = None;
+        for (registry, marks) in all_marks(state)? {
+            let missing = marks.into_iter().filter(|(version, mark)| {
+                let key = (registry, *version);
+                matches!(mark.state, MarkState::Sealed(_)) && wanted.includes(&key) && self.resident(key).is_none()
+            });
+            match read_versions(state, registry, missing.collect()) {
+                Ok(read) => {
+                    for (version, content) in read {
+                        if let Content::Sealed(read) = content {
+                            self.inner.write().resident.entry((registry, version)).or_insert_with(|| Arc::new(read));
+                        }
+                    }
+                }
+                // The log goes on meanwhile: what was given up while it was read is not damaged, and is not looked for the next time.
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
-        self.inner.write().lacking = false;
-        Ok(())
+        match failed {
+            None => {
+                self.inner.write().lacking = false;
+                Ok(())
+            }
+            Some(error) => Err(error),
+        }
     }
 
-    /// Bytes of blocks and numbers resident; blocks shared between versions count once for each.
-    pub fn size(&self) -> (u64, u64) {
+    /// What is resident: blocks, their bytes, and numbers. What versions share counts once for each.
+    pub fn size(&self) -> (u64, u64, u64) {
         let inner = self.inner.read();
-        inner.resident.values().fold((0, 0), |(bytes, numbers), r| (bytes + r.bytes(), numbers + r.seal().numbers))
+        inner.resident.values().fold((0, 0, 0), |(blocks, bytes, numbers), resident| {
+            (blocks + resident.len() as u64, bytes + resident.bytes(), numbers + resident.seal().numbers)
+        })
     }
 }
 
 /// A version's mark.
 pub fn read_mark(state: &Keyspace, key: Key) -> Result<Option<Mark>, ShardError> {
-    state.get(&keys::version(key.0, key.1))?.map(|bytes| codec::decode(&bytes)).transpose().map_err(ShardError::from)
+    records::read(state, &keys::version(key.0, key.1))
 }
 
-fn marks(state: &Keyspace) -> Result<Vec<(Key, Mark)>, ShardError> {
+/// The versions of a registry, ascending.
+pub fn marks_of(state: &Keyspace, registry: RegistryId) -> Result<Vec<(VersionId, Mark)>, ShardError> {
     let mut marks = Vec::new();
-    super::scan(state, keys::VERSION, |key, value| {
-        marks.push((keys::parse_version(key)?, codec::decode(value)?));
+    scan(state, &keys::versions(registry), |key, value| {
+        marks.push((keys::parse_version(key)?.1, codec::decode(value)?));
         Ok(())
     })?;
     Ok(marks)
 }
 
-/// The blocks that are written under this very version.
-fn own_blocks(state: &Keyspace, key: Key) -> Result<BTreeMap<BlockId, Block>, ShardError> {
-    let mut blocks = BTreeMap::new();
-    super::scan(state, &keys::blocks(key.0), |stored, value| {
-        let (id, version) = keys::parse_block(stored)?;
-        if version == key.1 {
-            blocks.insert(id, Block::from_bytes(value)?);
-        }
+fn all_marks(state: &Keyspace) -> Result<BTreeMap<RegistryId, Vec<(VersionId, Mark)>>, ShardError> {
+    let mut marks: BTreeMap<RegistryId, Vec<(VersionId, Mark)>> = BTreeMap::new();
+    scan(state, &[keys::VERSION], |key, value| {
+        let (registry, version) = keys::parse_version(key)?;
+        marks.entry(registry).or_default().push((version, codec::decode(value)?));
         Ok(())
     })?;
-    Ok(blocks)
+    Ok(marks)
 }
 
-/// A sealed version's content: of each block what the newest version of the line wrote. Anything
-/// but what was sealed is an error: a list with a block missing would answer CLEAR.
-fn read_resident(state: &Keyspace, key: Key, ancestry: &[VersionId], seal: Seal) -> Result<Resident, ShardError> {
-    let line: BTreeSet<VersionId> = ancestry.iter().copied().chain([key.1]).collect();
-    let mut blocks: BTreeMap<BlockId, Block> = BTreeMap::new();
-    // Keys are ordered by block and then by version, so a later one of the line replaces an earlier one.
-    super::scan(state, &keys::blocks(key.0), |stored, value| {
+/// What is stored of a version.
+enum Content {
+    /// The blocks that were staged.
+    Staged(Blocks),
+    /// All of it.
+    Sealed(Resident),
+}
+
+/// A version that is being read.
+struct Reading {
+    version: VersionId,
+    state: MarkState,
+    /// Whose blocks it is made of: of a version being staged its own alone.
+    line: BTreeSet<VersionId>,
+    blocks: Vec<(BlockId, Block)>,
+}
+
+/// Reads versions of a registry, all in one go, so that they share the blocks that they have in
+/// common. Anything but what was sealed is an error: a list with a block missing would answer CLEAR.
+fn read_versions(
+    state: &Keyspace,
+    registry: RegistryId,
+    sought: Vec<(VersionId, Mark)>,
+) -> Result<Vec<(VersionId, Content)>, ShardError> {
+    let mut readings: Vec<Reading> = sought
+        .into_iter()
+        .map(|(version, mark)| {
+            let ancestry: &[VersionId] = if mark.state == MarkState::Staging { &[] } else { &mark.ancestry };
+            Reading { version, state: mark.state, line: line(version, ancestry), blocks: Vec::new() }
+        })
+        .collect();
+    read_into(state, registry, &mut readings)?;
+    readings
+        .into_iter()
+        .map(|reading| {
+            let Reading { version, state, blocks, .. } = reading;
+            let content = match state {
+                MarkState::Sealed(seal) => {
+                    let resident = Resident::new(blocks);
+                    if resident.seal() != seal {
+                        return Err(ShardError::Checksum(registry, version));
+                    }
+                    Content::Sealed(resident)
+                }
+                MarkState::Staging | MarkState::Dropped => Content::Staged(blocks.into_iter().collect()),
+            };
+            Ok((version, content))
+        })
+        .collect()
+}
+
+/// Of each block what the newest version of each line wrote.
+fn read_into(state: &Keyspace, registry: RegistryId, readings: &mut [Reading]) -> Result<(), ShardError> {
+    if readings.is_empty() {
+        return Ok(());
+    }
+    // Keys are ordered by block and then by version, so a later one of a line takes the place of an earlier one.
+    scan(state, &keys::blocks(registry), |stored, value| {
         let (id, version) = keys::parse_block(stored)?;
-        if line.contains(&version) {
-            blocks.insert(id, Block::from_bytes(value)?);
+        let mut read = None;
+        for reading in readings.iter_mut().filter(|reading| reading.line.contains(&version)) {
+            let block = match &read {
+                Some(block) => Block::clone(block),
+                None => read.insert(Block::from_bytes(value)?).clone(),
+            };
+            match reading.blocks.last_mut() {
+                Some((last, older)) if *last == id => *older = block,
+                _ => reading.blocks.push((id, block)),
+            }
         }
         Ok(())
-    })?;
-    let resident = Resident::new(blocks);
+    })
+}
+
+/// A sealed version's content.
+fn read_sealed(state: &Keyspace, key: Key, ancestry: &[VersionId], seal: Seal) -> Result<Resident, ShardError> {
+    let resident = read_line(state, key, ancestry)?;
     if resident.seal() == seal { Ok(resident) } else { Err(ShardError::Checksum(key.0, key.1)) }
+}
+
+/// What is stored of a version and those that it was made from, sealed or not.
+pub fn read_line(state: &Keyspace, key: Key, ancestry: &[VersionId]) -> Result<Resident, ShardError> {
+    let line = line(key.1, ancestry);
+    let mut reading = [Reading { version: key.1, state: MarkState::Staging, line, blocks: Vec::new() }];
+    read_into(state, key.0, &mut reading)?;
+    let [Reading { blocks, .. }] = reading;
+    Ok(Resident::new(blocks))
 }
