@@ -83,7 +83,7 @@ pub async fn run(asked: Import) -> Result<ExitCode> {
     let progress = Progress::new(total_bytes);
     let result = client.import(header, &asked.files, |now| progress.show(&now)).await;
     progress.finish();
-    let result = result.inspect_err(|why| versions::note_failure(why)).map_err(explain).context("import")?;
+    let result = result.inspect_err(versions::note_failure).map_err(explain).context("import")?;
     match asked.caller.output {
         Output::Json => output::json(&ImportShown::of(&result))?,
         Output::Text => text(&result)?,
