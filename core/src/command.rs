@@ -296,7 +296,9 @@ pub enum ShardRefusal {
     #[error("the version is kept")]
     Kept,
     /// A request that was carried out once, and of which an entry was removed since: it does not stand any more.
-    #[error("this request was carried out, and its entry was removed since; to list the number again, make a new request")]
+    #[error(
+        "this request was carried out, and its entry was removed since; to list the number again, make a new request"
+    )]
     Ended,
     /// A text, the metadata, counters or a list of versions that are longer than they may be.
     #[error("a text, the metadata, the counters or the list of versions is too long")]

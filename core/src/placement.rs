@@ -75,8 +75,11 @@ fn choose(
     replication: usize,
 ) -> Vec<NodeId> {
     let mut chosen: Vec<NodeId> = Vec::with_capacity(replication);
+    // Where the load cannot be even, the least loaded goes first: then nobody gets much more than its share.
+    let mut by_load = order.to_vec();
+    by_load.sort_by_key(|node| load[node]);
     for (apart, even) in [(true, true), (true, false), (false, true), (false, false)] {
-        for node in order {
+        for node in if even { order } else { &by_load } {
             let full = chosen.len() == replication || chosen.contains(node);
             let zone_taken = apart && chosen.iter().any(|other| zones[other] == zones[node]);
             let loaded = even && load[node] >= share;

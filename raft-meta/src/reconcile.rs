@@ -42,8 +42,7 @@ pub(crate) fn next_step(catalog: &Catalog, founding: &Founding) -> Option<Change
     }
     // A node that lost its folder has joined twice, and is there once.
     let there = catalog.nodes.values().filter(|node| node.is_reachable());
-    let candidates: Vec<Candidate> =
-        there.map(|node| Candidate { node: node.id, zone: node.zone.clone() }).collect();
+    let candidates: Vec<Candidate> = there.map(|node| Candidate { node: node.id, zone: node.zone.clone() }).collect();
     if candidates.len() < founded.initial_nodes as usize {
         return None;
     }

@@ -19,8 +19,8 @@ use crate::api::{grpc, rest};
 use crate::cluster::can_answer;
 use crate::options::{BadOptions, Options};
 use crate::route::{Route, gossip};
-use crate::serve::{serve_grpc, serve_http};
 use crate::secrets::{BadKey, Secrets};
+use crate::serve::{serve_grpc, serve_http};
 use crate::{rules, sweep, sync, telemetry};
 
 /// Time for what is under way to end when the router stops.

@@ -134,7 +134,10 @@ pub fn describe() {
     metrics::describe_counter!("dnc_router_refused_total", "requests and connections beyond what is taken in at once");
     metrics::describe_counter!("dnc_router_wrong_node_total", "answers of another node than the one that was asked");
     metrics::describe_counter!("dnc_swept_total", "suppressions and exemptions that this router's sweeps ended");
-    metrics::describe_counter!("dnc_counts_lost_total", "checks that are in no report, for their counters could not be written");
+    metrics::describe_counter!(
+        "dnc_counts_lost_total",
+        "checks that are in no report, for their counters could not be written"
+    );
     metrics::describe_counter!("dnc_syncs_total", "syncs that this router ran, by outcome");
     metrics::describe_gauge!("dnc_registry_list_age_days", "age of the oldest list that a registry answers from, days");
     metrics::describe_gauge!(

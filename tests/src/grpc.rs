@@ -11,8 +11,8 @@ use dnc_proto::v1::check_service_client::CheckServiceClient;
 use dnc_proto::v1::registry_service_client::RegistryServiceClient;
 use dnc_proto::v1::suppression_service_client::SuppressionServiceClient;
 use dnc_proto::v1::version_service_client::VersionServiceClient;
-use tonic::{Status, Streaming};
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Status, Streaming};
 
 use crate::cluster::{Cluster, url};
 use crate::numbers::ListFile;
@@ -183,10 +183,7 @@ impl Router {
         Err(Status::internal("the import ended before it reached the phase"))
     }
 
-    async fn begin_import(
-        &self,
-        parts: Vec<v1::import_request::Part>,
-    ) -> Result<Streaming<v1::ImportEvent>, Status> {
+    async fn begin_import(&self, parts: Vec<v1::import_request::Part>) -> Result<Streaming<v1::ImportEvent>, Status> {
         let requests = parts.into_iter().map(|part| v1::ImportRequest { part: Some(part) });
         let mut request = tonic::Request::new(tokio_stream::iter(requests.collect::<Vec<_>>()));
         request.set_timeout(IMPORT_LIMIT);

@@ -47,13 +47,9 @@ pub async fn report(asked: Report) -> Result<ExitCode> {
         Some(first) => first,
         None => last.checked_sub(Span::new().days(DAYS - 1)).context("a first day before the last one")?,
     };
-    let request = ComplianceRequest {
-        start_date: first.to_string(),
-        end_date: last.to_string(),
-        all_tenants: asked.all_tenants,
-    };
-    let report =
-        super::client(&asked.caller)?.compliance(request).await.map_err(explain).context("make the report")?;
+    let request =
+        ComplianceRequest { start_date: first.to_string(), end_date: last.to_string(), all_tenants: asked.all_tenants };
+    let report = super::client(&asked.caller)?.compliance(request).await.map_err(explain).context("make the report")?;
     match asked.caller.output {
         Output::Json => output::json(&report)?,
         Output::Text => show_report(&report)?,
@@ -64,7 +60,8 @@ pub async fn report(asked: Report) -> Result<ExitCode> {
 /// Shows what is held now.
 pub async fn stats(asked: StatsArgs) -> Result<ExitCode> {
     let request = StatsRequest { all_tenants: asked.all_tenants };
-    let stats = super::client(&asked.caller)?.stats(request).await.map_err(explain).context("ask for the statistics")?;
+    let stats =
+        super::client(&asked.caller)?.stats(request).await.map_err(explain).context("ask for the statistics")?;
     match asked.caller.output {
         Output::Json => output::json(&stats)?,
         Output::Text => show_stats(&stats)?,
@@ -144,7 +141,11 @@ fn age_row(age: &ListAge) -> Vec<String> {
         format!("{} days", age.max_age_days),
         match age.age_days {
             Some(days) if age.covers_everywhere => {
-                if days > age.max_age_days.into() { "everywhere".into() } else { dash() }
+                if days > age.max_age_days.into() {
+                    "everywhere".into()
+                } else {
+                    dash()
+                }
             }
             _ => format!("{} of {} areas", age.stale_areas, age.areas),
         },
@@ -195,14 +196,8 @@ mod tests {
     #[test]
     fn a_list_that_is_too_old_is_told_by_areas_or_as_a_whole() {
         let age = |age_days, covers_everywhere, stale_areas| {
-            let age = ListAge {
-                age_days,
-                max_age_days: 31,
-                covers_everywhere,
-                stale_areas,
-                areas: 3,
-                ..ListAge::default()
-            };
+            let age =
+                ListAge { age_days, max_age_days: 31, covers_everywhere, stale_areas, areas: 3, ..ListAge::default() };
             age_row(&age).pop().expect("a column")
         };
         assert_eq!(age(Some(40), true, 0), "everywhere");

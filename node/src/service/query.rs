@@ -49,7 +49,9 @@ impl Service {
             replica.shard.query(&query, until)
         });
         match answered.await {
-            Ok(Ok(answer)) => Ok(wire::ShardQueryResponse { outcome: Some(Outcome::Answer(codec::encode(&answer))), node }),
+            Ok(Ok(answer)) => {
+                Ok(wire::ShardQueryResponse { outcome: Some(Outcome::Answer(codec::encode(&answer))), node })
+            }
             Ok(Err(error @ (ShardError::BadPlace | ShardError::Foreign | ShardError::TooMuch(_)))) => {
                 Err(Status::invalid_argument(error.to_string()))
             }

@@ -71,7 +71,6 @@ const WRITES: Policy =
 const CHANGES: Policy =
     Policy { attempt: Duration::from_secs(14), total: Duration::from_secs(30), pause: Duration::from_millis(50) };
 
-
 /// Speaks to one or several routers. Clones share connections, which open at first use.
 #[derive(Clone)]
 pub struct Client {

@@ -87,7 +87,8 @@ mod tests {
         let days: Vec<Date> = period.days().collect();
         assert_eq!(days, [date(2026, 10, 31), date(2026, 11, 1), date(2026, 11, 2)]);
         assert_eq!(Period::day(date(2026, 11, 1)).days().count(), 1);
-        let at = |text: &str| u64::try_from(text.parse::<jiff::Timestamp>().expect("a time").as_millisecond()).expect("now");
+        let at =
+            |text: &str| u64::try_from(text.parse::<jiff::Timestamp>().expect("a time").as_millisecond()).expect("now");
         assert!(period.contains_ms(at("2026-10-31T00:00:00Z")));
         assert!(period.contains_ms(at("2026-11-02T23:59:59Z")));
         assert!(!period.contains_ms(at("2026-11-03T00:00:00Z")));

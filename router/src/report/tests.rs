@@ -5,9 +5,7 @@ use std::time::Duration;
 use dnc_core::catalog::{Change, Decision, NewRegistry};
 use dnc_core::counts::Counts;
 use dnc_core::ids::{RegistryId, TenantId};
-use dnc_core::registry::{
-    Claim, Content, Coverage, LoadReport, Outcome, RegistryKind, Source, SyncRecord, Trigger,
-};
+use dnc_core::registry::{Claim, Content, Coverage, LoadReport, Outcome, RegistryKind, Source, SyncRecord, Trigger};
 use dnc_core::tenant::{AreaSet, Holds, Requires, Terms};
 use dnc_proto::internal::{Replica, ReplicasResponse, Warmed};
 use jiff::civil::Date;

@@ -13,9 +13,9 @@ mod nodes;
 mod plan;
 mod query;
 mod status;
-mod write;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use dnc_core::catalog::Catalog;
 use dnc_core::ids::{NodeId, ShardId};
-use dnc_proto::{CLUSTER_KEY, NODE_KEY};
 use dnc_proto::internal::node_service_client::NodeServiceClient;
+use dnc_proto::{CLUSTER_KEY, NODE_KEY};
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 use tonic::metadata::AsciiMetadataValue;

@@ -9,25 +9,25 @@
 mod check;
 mod exemptions;
 mod frame;
+mod import;
 mod limits;
 mod openapi;
-mod import;
 mod problem;
 mod process;
 mod read;
 mod registries;
-mod report;
 mod registry_body;
+mod report;
 mod rules;
 mod suppression;
-mod sync;
-mod tenants;
 mod suppression_bulk;
 mod suppression_lists;
+mod sync;
+mod tenants;
 #[cfg(test)]
 mod tests;
-mod write_id;
 mod versions;
+mod write_id;
 
 use std::sync::Arc;
 

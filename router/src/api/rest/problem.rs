@@ -9,8 +9,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::ToSchema;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::failure::{Failure, Invalid, Kind};
 use crate::import;

@@ -138,8 +138,7 @@ pub async fn import<C: Cluster>(
     let formats = [Format::Csv, Format::JsonLines];
     let given = essence(&headers);
     let format = formats.into_iter().find(|format| given.eq_ignore_ascii_case(format.media_type()));
-    let format =
-        format.ok_or_else(|| Problem::wrong_media_type("text/csv or application/x-ndjson"))?;
+    let format = format.ok_or_else(|| Problem::wrong_media_type("text/csv or application/x-ndjson"))?;
     let pieces = body.into_data_stream().map(|piece| match piece {
         // What one read of a connection brings is far smaller.
         Ok(piece) if piece.len() <= 16 * MAX_PIECE => Ok(piece),

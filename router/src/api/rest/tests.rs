@@ -328,8 +328,12 @@ async fn a_compliance_report_names_its_period_and_refuses_what_is_none() {
         let problem = expect_problem(&fake, get(&format!("{path}{query}")), StatusCode::BAD_REQUEST).await;
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{query}");
     }
-    expect_problem(&Fake::empty(), get(&format!("{path}?start_date=2026-11-01&end_date=2026-11-01")), StatusCode::NOT_FOUND)
-        .await;
+    expect_problem(
+        &Fake::empty(),
+        get(&format!("{path}?start_date=2026-11-01&end_date=2026-11-01")),
+        StatusCode::NOT_FOUND,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -357,7 +361,10 @@ async fn a_router_with_too_much_under_way_says_when_to_come_back_and_answers_pro
     let first = app.clone().oneshot(get("/api/v1/dnc/registries")).await.expect("infallible");
     assert_eq!(first.status(), StatusCode::OK);
     let refused = app.clone().oneshot(get("/api/v1/dnc/registries")).await.expect("infallible");
-    assert_eq!((refused.status(), &refused.headers()["retry-after"]), (StatusCode::TOO_MANY_REQUESTS, &"1".parse().expect("ascii")));
+    assert_eq!(
+        (refused.status(), &refused.headers()["retry-after"]),
+        (StatusCode::TOO_MANY_REQUESTS, &"1".parse().expect("ascii"))
+    );
     let probe = app.clone().oneshot(get("/healthz")).await.expect("infallible");
     assert_eq!(probe.status(), StatusCode::OK);
     body(first).await;

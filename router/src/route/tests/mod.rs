@@ -26,7 +26,10 @@ async fn check(route: &Route, limit: Duration) -> Verdict {
 }
 
 fn listing() -> LiveFinding {
-    LiveFinding::of(dnc_core::ids::RegistryId(2), &Suppression::new(RequestId(1), DEFAULT_TENANT_ID, Origin::Consumer, 0))
+    LiveFinding::of(
+        dnc_core::ids::RegistryId(2),
+        &Suppression::new(RequestId(1), DEFAULT_TENANT_ID, Origin::Consumer, 0),
+    )
 }
 
 #[tokio::test]
