@@ -83,10 +83,13 @@ pub fn bounded(given: &str, request: RequestId, now_ms: u64) -> Result<Which, In
     if given.is_empty() {
         return Ok(Which::Until(None));
     }
-    let bad = |detail: &str| Err(Invalid::new("request_id", detail));
     match ids::time_ms(request) {
-        None => bad("must be a version 7 UUID where no entries are named: a repeated removal takes nothing newer"),
-        Some(time) if time > now_ms + MAX_AHEAD_MS => bad("its time is ahead of this router's clock"),
+        // Such as the id that an Idempotency-Key stands for. What it removed once it does not remove again: the shard
+        // recognises it. If it was never carried out it takes what stands now, as its caller asks now.
+        None => Ok(Which::Until(Some(now_ms))),
+        Some(time) if time > now_ms + MAX_AHEAD_MS => {
+            Err(Invalid::new("request_id", "its time is ahead of this router's clock"))
+        }
         Some(time) => Ok(Which::Until(Some(time))),
     }
 }

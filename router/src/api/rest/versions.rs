@@ -68,6 +68,7 @@ pub async fn roll_back<C: Cluster>(
     answer(state.imports.roll_back(&registry.name, from).await)
 }
 
+#[allow(clippy::result_large_err)] // What REST answers with; it is made once for a request.
 fn answer(done: Result<Activated, Error>) -> Result<Response, Problem> {
     let done = done.map_err(|why| Problem::of_import(&why))?;
     let message = v1::ActivateVersionResponse {
@@ -81,6 +82,7 @@ fn answer(done: Result<Activated, Error>) -> Result<Response, Problem> {
 }
 
 /// A registry by its number or its name. A name that is a number goes before the number.
+#[allow(clippy::result_large_err)] // What REST answers with; it is made once for a request.
 fn named<C: Cluster>(state: &State<C>, id: &str) -> Result<Registry, Problem> {
     let known = state.cluster.known();
     let by_name = known.catalog.registry_named(id);

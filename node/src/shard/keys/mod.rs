@@ -27,11 +27,17 @@
 //! rest of an index's key behind its tenant (and hash) is the *place* of an entry: the same on all
 //! shards, and unique, since it ends with number, registry and id.
 
-use dnc_core::block::BlockId;
-use dnc_core::ids::{RegistryId, RequestId, TenantId, VersionId};
-use dnc_core::number::PhoneNumber;
-use jiff::civil::Date;
+mod bulk;
+mod bytes;
 
+use dnc_core::ids::{RegistryId, RequestId, TenantId};
+use dnc_core::number::PhoneNumber;
+
+pub use self::bulk::{
+    block, blocks, counts, floor, parse_block, parse_counts, parse_request, parse_version, request, version, versions,
+    versions_of,
+};
+use self::bytes::{Key, Reader};
 use super::ShardError;
 
 /// What stands for a number.
@@ -107,43 +113,6 @@ pub struct Place {
     pub number: PhoneNumber,
     pub registry: RegistryId,
     pub id: RequestId,
-}
-
-/// A key being put together.
-struct Key(Vec<u8>);
-
-// === impl Key ===
-
-impl Key {
-    fn of(table: u8) -> Key {
-        let mut key = Vec::with_capacity(64);
-        key.push(table);
-        Key(key)
-    }
-
-    fn byte(mut self, value: u8) -> Key {
-        self.0.push(value);
-        self
-    }
-
-    fn u32(mut self, value: u32) -> Key {
-        self.0.extend_from_slice(&value.to_be_bytes());
-        self
-    }
-
-    fn u64(mut self, value: u64) -> Key {
-        self.0.extend_from_slice(&value.to_be_bytes());
-        self
-    }
-
-    fn u128(mut self, value: u128) -> Key {
-        self.0.extend_from_slice(&value.to_be_bytes());
-        self
-    }
-
-    fn number(self, number: PhoneNumber) -> Key {
-        self.u64(number.to_u64())
-    }
 }
 
 // === impl EntryName ===
@@ -276,143 +245,10 @@ pub fn parse_live(key: &[u8]) -> Result<RegistryId, ShardError> {
     Reader::new(key, 1).u32().map(RegistryId)
 }
 
-/// Counters of a day and a tenant.
-pub fn counts(day: Date, tenant: TenantId) -> Vec<u8> {
-    Key::of(COUNTS).u32(ordinal(day)).u32(tenant.0).0
-}
-
-/// Day and tenant of such a key.
-pub fn parse_counts(key: &[u8]) -> Result<(Date, TenantId), ShardError> {
-    let mut reader = Reader::new(key, 1);
-    let day = reader.u32()?;
-    let part = |value: u32| i8::try_from(value).map_err(|_| ShardError::Key(key.len()));
-    let year = i16::try_from(i64::from(day / 10_000) - YEARS).map_err(|_| ShardError::Key(key.len()))?;
-    let date = Date::new(year, part(day / 100 % 100)?, part(day % 100)?).map_err(|_| ShardError::Key(key.len()))?;
-    Ok((date, TenantId(reader.u32()?)))
-}
-
-/// Added to years, so that those before the first one sort in front.
-const YEARS: i64 = 10_000;
-
-/// A day as a number that sorts like it.
-fn ordinal(day: Date) -> u32 {
-    let year = u32::try_from(i64::from(day.year()) + YEARS).expect("a date's year is -9,999 to 9,999");
-    // Months are 1 to 12 and days 1 to 31.
-    year * 10_000 + u32::from(day.month().unsigned_abs()) * 100 + u32::from(day.day().unsigned_abs())
-}
-
-/// Prefix of all blocks of a registry.
-pub fn blocks(registry: RegistryId) -> Vec<u8> {
-    Key::of(BLOCK).u32(registry.0).0
-}
-
-/// Prefix of all that is stored of a block.
-pub fn versions_of(registry: RegistryId, block: BlockId) -> Vec<u8> {
-    Key::of(BLOCK).u32(registry.0).u64(block.0).0
-}
-
-/// A block of a version.
-pub fn block(registry: RegistryId, block: BlockId, version: VersionId) -> Vec<u8> {
-    Key::of(BLOCK).u32(registry.0).u64(block.0).u64(version.0).0
-}
-
-/// Block and version of a block's key.
-pub fn parse_block(key: &[u8]) -> Result<(BlockId, VersionId), ShardError> {
-    let mut reader = Reader::new(key, 5);
-    Ok((BlockId(reader.u64()?), VersionId(reader.u64()?)))
-}
-
-/// Prefix of all versions of a registry.
-pub fn versions(registry: RegistryId) -> Vec<u8> {
-    Key::of(VERSION).u32(registry.0).0
-}
-
-/// A version.
-pub fn version(registry: RegistryId, version: VersionId) -> Vec<u8> {
-    Key::of(VERSION).u32(registry.0).u64(version.0).0
-}
-
-/// Registry and version of a version's key.
-pub fn parse_version(key: &[u8]) -> Result<(RegistryId, VersionId), ShardError> {
-    let mut reader = Reader::new(key, 1);
-    Ok((RegistryId(reader.u32()?), VersionId(reader.u64()?)))
-}
-
-/// Where a registry's forgotten versions end.
-pub fn floor(registry: RegistryId) -> Vec<u8> {
-    Key::of(FLOOR).u32(registry.0).0
-}
-
-/// The request that was applied at a log index.
-pub fn request(index: u64) -> Vec<u8> {
-    Key::of(REQUEST).u64(index).0
-}
-
-/// The log index of a request's key.
-pub fn parse_request(key: &[u8]) -> Result<u64, ShardError> {
-    Reader::new(key, 1).u64()
-}
-
-/// Reads the parts of a key.
-struct Reader<'a> {
-    key: &'a [u8],
-    at: usize,
-}
-
-// === impl Reader ===
-
-impl<'a> Reader<'a> {
-    fn new(key: &'a [u8], at: usize) -> Reader<'a> {
-        Reader { key, at }
-    }
-
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], ShardError> {
-        let malformed = ShardError::Key(self.key.len());
-        let part = self.key.get(self.at..).and_then(|rest| rest.first_chunk::<N>()).ok_or(malformed)?;
-        self.at += N;
-        Ok(*part)
-    }
-
-    fn u32(&mut self) -> Result<u32, ShardError> {
-        self.take().map(u32::from_be_bytes)
-    }
-
-    fn u64(&mut self) -> Result<u64, ShardError> {
-        self.take().map(u64::from_be_bytes)
-    }
-
-    fn u128(&mut self) -> Result<u128, ShardError> {
-        self.take().map(u128::from_be_bytes)
-    }
-
-    fn number(&mut self) -> Result<PhoneNumber, ShardError> {
-        PhoneNumber::from_u64(self.u64()?).map_err(|_| ShardError::Key(self.key.len()))
-    }
-
-    fn standing(&mut self) -> Result<Standing, ShardError> {
-        let number = self.number()?;
-        let standing = match self.take()? {
-            [SUPPRESSED] => {
-                let (registry, tenant) = (RegistryId(self.u32()?), TenantId(self.u32()?));
-                Standing::Suppression(EntryName { number, registry, tenant, id: RequestId(self.u128()?) })
-            }
-            [EXEMPTED] => {
-                let tenant = TenantId(self.u32()?);
-                Standing::Exemption(ExemptionName { number, tenant, id: RequestId(self.u128()?) })
-            }
-            _ => return Err(ShardError::Key(self.key.len())),
-        };
-        self.end()?;
-        Ok(standing)
-    }
-
-    fn end(&self) -> Result<(), ShardError> {
-        if self.at == self.key.len() { Ok(()) } else { Err(ShardError::Key(self.key.len())) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use dnc_core::block::BlockId;
+    use dnc_core::ids::VersionId;
     use jiff::civil::date;
 
     use super::*;
