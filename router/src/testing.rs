@@ -368,8 +368,10 @@ impl Cluster for Fake {
         if state.no_queries || state.lost_queries.is_some_and(|from| state.queries > from) {
             return Err(QueryError::NoAnswer(shard));
         }
-        if matches!(query, ShardQuery::Live) && !state.said_live.is_empty() {
-            return Ok(ShardAnswer::Live(state.said_live.clone()));
+        if matches!(query, ShardQuery::Live) {
+            let mut live = state.live.counts(shard);
+            live.extend(state.said_live.iter().copied());
+            return Ok(ShardAnswer::Live(live));
         }
         if let ShardQuery::Counts { tenant, first, last } = query {
             let here = |day: Date| crate::report::shard_of(day, SHARDS) == shard;

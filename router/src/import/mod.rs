@@ -220,9 +220,11 @@ impl<C: Cluster> Imports<C> {
         work: BoxFuture<'_, Result<T, Error>>,
     ) -> Result<T, Error> {
         tokio::select! {
+            // To stop goes first: work that is done at once must not begin when the router ends.
+            biased;
+            () = self.stop.cancelled() => Err(Error::Stopping),
             done = work => done,
             () = progress.gone() => Err(Error::CallerLeft),
-            () = self.stop.cancelled() => Err(Error::Stopping),
             () = tokio::time::sleep_until(deadline) => Err(Error::TooSlow),
         }
     }

@@ -1,6 +1,6 @@
 //! Live entries and exemptions of the fake: the commands and the indexes of all shards, as plain lists.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use dnc_core::command::{Addition, MAX_BATCH, ShardCommand, ShardRefusal, ShardReply};
 use dnc_core::exemption::Exemption;
@@ -64,6 +64,15 @@ fn is_asked(by: &By, entry: &Entry) -> bool {
 // === impl Live ===
 
 impl Live {
+    /// How many entries each registry has in a shard.
+    pub fn counts(&self, shard: ShardId) -> Vec<(RegistryId, u64)> {
+        let mut counts = BTreeMap::new();
+        for entry in self.standing.iter().filter(|entry| shard_of(entry.number) == shard) {
+            *counts.entry(entry.registry).or_insert(0) += 1;
+        }
+        counts.into_iter().collect()
+    }
+
     /// Does a command; none if it is about something else.
     pub fn apply(&mut self, shard: ShardId, command: &ShardCommand) -> Option<ShardReply> {
         Some(match command {

@@ -1,6 +1,7 @@
 //! The numbers in a file, some thousand at a time.
 
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -84,8 +85,10 @@ struct Lines {
     records: csv::Reader<File>,
     path: PathBuf,
     columns: Option<Vec<String>>,
-    /// The first record, if it was no head.
-    first: Option<csv::StringRecord>,
+    /// The first record with its line, if it was no head.
+    first: Option<(u64, csv::StringRecord)>,
+    /// Bytes of the file, if its last line has no end: that line is counted otherwise.
+    open_end: Option<u64>,
 }
 
 /// What came of the lines so far.
@@ -267,11 +270,13 @@ impl Tally {
 
 impl Lines {
     fn open(path: &Path) -> Result<Lines> {
-        let file = File::open(path).with_context(|| format!("read {}", path.display()))?;
+        let mut file = File::open(path).with_context(|| format!("read {}", path.display()))?;
+        let open_end = open_end(&mut file).with_context(|| format!("read {}", path.display()))?;
         let mut records =
             csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(file);
         let mut first = csv::StringRecord::new();
         let any = records.read_record(&mut first).with_context(|| format!("read {}", path.display()))?;
+        let after = records.position().clone();
         let names: Vec<String> = first.iter().map(|cell| cell.trim_start_matches('\u{feff}').to_owned()).collect();
         let is_head = names.iter().any(|name| name == "phone_number");
         if any && !is_head && names.len() > 1 {
@@ -281,7 +286,8 @@ impl Lines {
             records,
             path: path.to_owned(),
             columns: is_head.then_some(names),
-            first: (any && !is_head).then_some(first),
+            first: (any && !is_head).then(|| (line_of(&first, &after, open_end), first)),
+            open_end,
         })
     }
 
@@ -289,17 +295,17 @@ impl Lines {
     fn take(&mut self, most: usize) -> Result<Vec<Line>> {
         let mut part = Vec::new();
         while part.len() < most {
-            let mut record = csv::StringRecord::new();
-            match self.first.take() {
-                Some(first) => record = first,
+            let (line, record) = match self.first.take() {
+                Some(first) => first,
                 None => {
+                    let mut record = csv::StringRecord::new();
                     let read = self.records.read_record(&mut record);
                     if !read.with_context(|| format!("read {}", self.path.display()))? {
                         break;
                     }
+                    (line_of(&record, self.records.position(), self.open_end), record)
                 }
-            }
-            let line = record.position().map_or(1, csv::Position::line);
+            };
             let (mut number, mut cells) = (String::new(), Vec::new());
             match &self.columns {
                 None if record.len() == 1 => number = record[0].trim_start_matches('\u{feff}').to_owned(),
@@ -321,6 +327,25 @@ impl Lines {
     fn position(&self) -> u64 {
         self.records.position().byte()
     }
+}
+
+/// Bytes of a file whose last line has no end.
+fn open_end(file: &mut File) -> std::io::Result<Option<u64>> {
+    let bytes = file.metadata()?.len();
+    let mut last = [b'\n'];
+    if bytes > 0 {
+        file.seek(SeekFrom::Start(bytes - 1))?;
+        file.read_exact(&mut last)?;
+        file.rewind()?;
+    }
+    Ok((last != *b"\n").then_some(bytes))
+}
+
+/// The line on which a record begins, from where the reader stands behind it: blank lines before it are not its own.
+fn line_of(record: &csv::StringRecord, after: &csv::Position, open_end: Option<u64>) -> u64 {
+    let within = record.iter().flat_map(str::bytes).filter(|byte| *byte == b'\n').count() as u64;
+    let end = u64::from(open_end != Some(after.byte()));
+    after.line().saturating_sub(within + end).max(1)
 }
 
 #[cfg(test)]

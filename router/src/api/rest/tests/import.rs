@@ -121,8 +121,8 @@ async fn held_versions_are_named_activated_and_rolled_back() {
     assert_eq!(active(&fake), 200);
     let id = fake.known().catalog.registry_named("federal").expect("founded").id;
     let shown = expect(&fake, get(&format!("/api/v1/dnc/registries/{id}/versions")), StatusCode::OK).await;
-    let states: Vec<_> = shown["versions"].as_array().expect("a list").iter().map(|v| v["state"].clone()).collect();
-    assert_eq!(states, ["kept", "active"]);
+    let active: Vec<_> = shown["versions"].as_array().expect("a list").iter().map(|v| v["active"].clone()).collect();
+    assert_eq!(active, [false, true]);
     let response = send(&fake, get("/api/v1/dnc/registries/none/versions")).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
     assert!(body(response).await["detail"].is_string());
