@@ -25,7 +25,7 @@ const CHANGES: usize = 5_000;
 const BULK: usize = 500;
 
 /// Checks that must have been answered meanwhile, or nothing was shown.
-const LEAST_CHECKS: usize = 300;
+const LEAST_CHECKS: usize = 100;
 
 /// The truths in the order in which they become active.
 const FIRST: usize = 0;
