@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dnc_core::ids::TenantId;
 use dnc_core::log_key::LogKey;
-use dnc_core::tenant::DEFAULT_TENANT;
+use dnc_core::tenant::{DEFAULT_TENANT, DEFAULT_TENANT_ID};
 use dnc_core::verdict::Asker;
 use dnc_meta::Known;
 use tokio::time::Instant;
@@ -42,14 +42,23 @@ pub struct Caller {
 
 /// A tenant's name that no tenant has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no tenant of this name")]
-pub struct UnknownTenant;
+pub enum UnknownTenant {
+    /// There is none.
+    #[error("there is no tenant of this name")]
+    Nobody,
+    /// This router cannot say.
+    #[error("this router does not know the tenants yet")]
+    NotYet,
+}
 
 // === impl Failure for UnknownTenant ===
 
 impl Failure for UnknownTenant {
     fn kind(&self) -> Kind {
-        Kind::NotFound
+        match self {
+            UnknownTenant::Nobody => Kind::NotFound,
+            UnknownTenant::NotYet => Kind::Unavailable,
+        }
     }
 }
 
@@ -86,9 +95,14 @@ impl Caller {
 pub fn tenant(known: &Known, given: Option<&[u8]>) -> Result<TenantId, UnknownTenant> {
     let name = match given {
         None => DEFAULT_TENANT,
-        Some(name) => std::str::from_utf8(name).map_err(|_| UnknownTenant)?,
+        Some(name) => std::str::from_utf8(name).map_err(|_| UnknownTenant::Nobody)?,
     };
-    known.view.tenant_named(name).map(|tenant| tenant.id).ok_or(UnknownTenant)
+    if name == DEFAULT_TENANT {
+        // There from the founding on: a router that does not know the catalog yet says so in its answer.
+        return Ok(DEFAULT_TENANT_ID);
+    }
+    let found = known.view.tenant_named(name).map(|tenant| tenant.id);
+    found.ok_or(if known.catalog.founding.is_some() { UnknownTenant::Nobody } else { UnknownTenant::NotYet })
 }
 
 /// What a request says of the call that it is about.

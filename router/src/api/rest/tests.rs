@@ -331,7 +331,7 @@ async fn a_compliance_report_names_its_period_and_refuses_what_is_none() {
     expect_problem(
         &Fake::empty(),
         get(&format!("{path}?start_date=2026-11-01&end_date=2026-11-01")),
-        StatusCode::NOT_FOUND,
+        StatusCode::SERVICE_UNAVAILABLE,
     )
     .await;
 }
