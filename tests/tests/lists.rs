@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use dnc_core::verdict::Verdict;
+use dnc_core::verdict::{Cause, Verdict};
 use dnc_proto::v1;
 use dnc_tests::cluster::Cluster;
 use dnc_tests::grpc::{Router, Upload, into_registry, result_of, verdict};
@@ -128,10 +128,15 @@ impl Asking {
                         round += 1;
                         let numbers = pick(&states, seed * 1_000_003 + round);
                         let from = states.acknowledged();
-                        // A router that was killed answers nothing; that is not what is looked at here.
-                        let Ok(answers) = ask(&router, &numbers).await else {
-                            tokio::time::sleep(Duration::from_millis(50)).await;
-                            continue;
+                        // A router that was killed answers nothing, and one that has just started does not know
+                        // yet: callers ask another one then; that is not what is looked at here.
+                        let unavailable = Verdict::Unknown(Cause::Unavailable);
+                        let answers = match ask(&router, &numbers).await {
+                            Ok(answers) if answers.iter().all(|(_, verdict)| *verdict != unavailable) => answers,
+                            Ok(_) | Err(_) => {
+                                tokio::time::sleep(Duration::from_millis(50)).await;
+                                continue;
+                            }
                         };
                         states.judge(from, answers)?;
                         answered.fetch_add(1, Ordering::Relaxed);
