@@ -146,11 +146,15 @@ fn read_some() -> Result<(Vec<String>, bool)> {
 // === impl Outcome ===
 
 impl Outcome {
-    fn add(&mut self, asked: &Check, answers: &[CheckResponse]) -> Result<()> {
+    fn note(&mut self, answers: &[CheckResponse]) {
         for answer in answers {
             self.failed |= answer.error.is_some();
             self.may_not_call |= !answer.may_call;
         }
+    }
+
+    fn add(&mut self, asked: &Check, answers: &[CheckResponse]) -> Result<()> {
+        self.note(answers);
         match asked.caller.output {
             Output::Json => answers.iter().try_for_each(|answer| output::json(&Shown::of(answer))),
             Output::Text => {
@@ -186,12 +190,17 @@ fn evidence(answer: &CheckResponse, evidence: &Evidence) -> Option<String> {
     if answer.verdict() == Verdict::Listed && !evidence.listed {
         return None;
     }
-    let Evidence { registry, version, list_date, file, suppression_id, .. } = evidence;
-    Some(match (suppression_id.is_empty(), list_date.is_empty()) {
+    let Evidence { registry, version, list_date, file, suppression_id, rule_id, rule, .. } = evidence;
+    let mut shown = match (suppression_id.is_empty(), list_date.is_empty()) {
+        _ if !rule_id.is_empty() => format!("rule {rule_id} ({rule})"),
         (false, _) => format!("{registry} entry {suppression_id}"),
         (true, false) => format!("{registry} version {version} of {list_date} ({file})"),
         (true, true) => registry.clone(),
-    })
+    };
+    if let Some(exemption) = answer.exemption.as_ref().filter(|_| evidence.lifted) {
+        shown.push_str(&format!(" lists it, lifted by {} exemption {}", exemption.ground, exemption.id));
+    }
+    Some(shown)
 }
 
 #[cfg(test)]
@@ -200,10 +209,7 @@ mod tests {
 
     fn code(answers: &[CheckResponse]) -> ExitCode {
         let mut outcome = Outcome::default();
-        for answer in answers {
-            outcome.failed |= answer.error.is_some();
-            outcome.may_not_call |= !answer.may_call;
-        }
+        outcome.note(answers);
         outcome.exit_code()
     }
 

@@ -95,7 +95,6 @@ impl Asked {
 
 impl Overrides {
     fn of(header: &v1::ImportHeader) -> Result<Self, Invalid> {
-        Invalid::limit("mapping", &header.mapping, MAX_MAPPING)?;
         Invalid::limit("csv_column", &header.csv_column, MAX_COLUMN)?;
         let format = match header.format.as_str() {
             "" => None,
@@ -121,7 +120,9 @@ impl Overrides {
     }
 }
 
-fn mapping(field: &'static str, json: &str) -> Result<listfile::Mapping, Invalid> {
+/// Reads and checks which columns hold what, written as JSON; `field` is what a refusal names.
+pub fn mapping(field: &'static str, json: &str) -> Result<listfile::Mapping, Invalid> {
+    Invalid::limit(field, json, MAX_MAPPING)?;
     let mapping: listfile::Mapping =
         serde_json::from_str(json).map_err(|why| Invalid::new(field, format!("its mapping cannot be read: {why}")))?;
     mapping.check().map_err(|why| Invalid::new(field, format!("its mapping cannot be used: {why}")))?;

@@ -13,7 +13,7 @@
 mod activate;
 mod amend;
 mod areas;
-mod asked;
+pub mod asked;
 mod error;
 mod load;
 mod plan;

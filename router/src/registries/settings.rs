@@ -2,18 +2,18 @@
 //! by its name.
 
 use dnc_core::exemption::Months;
+use dnc_core::listfile::Mapping;
 use dnc_core::registry::{Fetch, Guard, Reading, RegistryKind, Schedule as Stored, Settings};
 use dnc_proto::v1;
 
 use crate::failure::Invalid;
+use crate::import::asked;
 use crate::schedule::{self, BadSchedule, Schedule};
 
 /// Longest jurisdiction, bytes.
 const MAX_JURISDICTION: usize = 64;
 /// Longest name of a column, bytes.
 const MAX_COLUMN: usize = 128;
-/// Longest mapping, bytes.
-const MAX_MAPPING: usize = 4_096;
 /// Longest URL, bytes.
 const MAX_URL: usize = 2_048;
 /// Most days that a list may be old.
@@ -101,7 +101,7 @@ fn reading(base: &Reading, given: &v1::RegistrySettings) -> Result<Reading, Inva
     let mapping = match given.mapping.as_deref() {
         None => base.mapping.clone(),
         Some("") => String::new(),
-        Some(text) => mapping(text)?,
+        Some(text) => normal(&asked::mapping("reading.mapping", text)?),
     };
     let csv_column = given.csv_column.clone().unwrap_or_else(|| base.csv_column.clone());
     Invalid::limit("reading.csv_column", &csv_column, MAX_COLUMN)?;
@@ -114,14 +114,9 @@ fn reading(base: &Reading, given: &v1::RegistrySettings) -> Result<Reading, Inva
     Ok(Reading { format, mapping, csv_column, default_country, national_digits })
 }
 
-/// Checks which columns hold what.
-fn mapping(text: &str) -> Result<String, Invalid> {
-    Invalid::limit("reading.mapping", text, MAX_MAPPING)?;
-    match serde_json::from_str::<serde_json::Value>(text) {
-        // Written anew, so that the same mapping is the same text.
-        Ok(mapping) if mapping.is_object() => Ok(mapping.to_string()),
-        _ => Err(Invalid::new("reading.mapping", "not a JSON object")),
-    }
+/// The same mapping is always the same text.
+fn normal(mapping: &Mapping) -> String {
+    serde_json::to_string(mapping).expect("a mapping has only text for keys")
 }
 
 fn fetch(base: Option<&Fetch>, given: &v1::RegistrySettings) -> Result<Option<Fetch>, Invalid> {

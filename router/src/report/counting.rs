@@ -73,8 +73,6 @@ impl Counting {
     }
 
     /// So many suppressions of a tenant were added and removed.
-    // Called by whoever writes them.
-    #[allow(dead_code)]
     pub fn suppressions(&self, tenant: TenantId, added: u64, removed: u64) {
         let counts = Counts { suppressions_added: added, suppressions_removed: removed, ..Counts::default() };
         self.add(tenant, &counts);

@@ -28,6 +28,7 @@ impl<C: Cluster> Suppressions<C> {
     pub async fn add(&self, tenant: TenantId, addition: Addition) -> Result<Added, Error> {
         let outcome = self.try_add(tenant, addition).await;
         telemetry::suppression("add", outcome_of(&outcome));
+        self.counting.suppressions(tenant, u64::from(outcome.is_ok()), 0);
         outcome
     }
 

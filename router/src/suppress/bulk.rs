@@ -137,6 +137,7 @@ impl<C: Cluster> Suppressions<C> {
         }
         let answer = BulkAnswer { request, items: answers };
         answer.account("add");
+        self.counting.suppressions(tenant, answer.acknowledged(), 0);
         Ok(answer)
     }
 
@@ -180,6 +181,7 @@ impl<C: Cluster> Suppressions<C> {
         let items = futures::stream::iter(removals).buffered(REMOVALS_AT_ONCE).collect().await;
         let answer = BulkAnswer { request, items };
         answer.account("remove");
+        self.counting.suppressions(tenant, 0, answer.items.iter().map(|item| item.removed).sum());
         Ok(answer)
     }
 
@@ -203,6 +205,11 @@ impl<C: Cluster> Suppressions<C> {
 // === impl BulkAnswer ===
 
 impl BulkAnswer {
+    /// How many items were done.
+    fn acknowledged(&self) -> u64 {
+        self.items.iter().filter(|item| item.outcome == Outcome::Acknowledged).count() as u64
+    }
+
     /// Counts the outcomes in metrics and the log.
     fn account(&self, op: &'static str) {
         let mut not_done = 0_u64;

@@ -108,6 +108,7 @@ impl<C: Cluster> Suppressions<C> {
                     "suppressions imported"
                 );
                 telemetry::suppression("import", "done");
+                self.counting.suppressions(tenant, done.added, 0);
             }
             Err(_) => telemetry::suppression("import", "failed"),
         }

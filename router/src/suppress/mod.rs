@@ -34,6 +34,8 @@ use std::time::Duration;
 use dnc_core::ids::RequestId;
 use tokio::sync::Semaphore;
 
+use crate::report::counting::Counting;
+
 pub use self::batch::Outcome;
 pub use self::bulk::{Bulk, BulkAnswer, BulkItem, BulkRemoval};
 pub use self::entry::{Addition, ends, number, request_id, shown_scope, shown_time};
@@ -61,6 +63,7 @@ pub struct Suppressions<C> {
     limit: Duration,
     /// Places for exports and imports.
     streams: Arc<Semaphore>,
+    counting: Counting,
 }
 
 // === impl Suppressions ===
@@ -68,7 +71,13 @@ pub struct Suppressions<C> {
 impl<C> Suppressions<C> {
     /// Writes to this cluster; each request has this long.
     pub fn new(cluster: C, limit: Duration) -> Self {
-        Self { cluster, limit, streams: Arc::new(Semaphore::new(STREAMS_AT_ONCE)) }
+        let streams = Arc::new(Semaphore::new(STREAMS_AT_ONCE));
+        Self { cluster, limit, streams, counting: Counting::default() }
+    }
+
+    /// Counts what is added and removed for the reports. A request that is repeated counts again.
+    pub fn counted_by(self, counting: Counting) -> Self {
+        Self { counting, ..self }
     }
 
     /// A place for an export or import.

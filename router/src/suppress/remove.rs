@@ -110,6 +110,7 @@ impl<C: Cluster> Suppressions<C> {
     pub async fn remove(&self, tenant: TenantId, removal: Removal) -> Result<Removed, Error> {
         let outcome = self.try_remove(tenant, removal).await;
         telemetry::suppression("remove", outcome_of(&outcome));
+        self.counting.suppressions(tenant, 0, outcome.as_ref().map_or(0, |removed| removed.removed));
         outcome
     }
 

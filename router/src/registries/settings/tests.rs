@@ -20,6 +20,8 @@ fn fetched() -> Settings {
 fn what_is_not_given_stays_and_what_is_given_counts() {
     let base = fetched();
     assert_eq!(over(&base, &Given::default()).expect("the same"), base);
+    let mapping = r#"{"columns": {"number": {"whole": {"column": 2}}},
+        "layout": {"delimited": {"quoted": false, "delimiter": "|"}}}"#;
     let given = Given {
         enabled: Some(false),
         max_age_days: Some(28),
@@ -27,8 +29,8 @@ fn what_is_not_given_stays_and_what_is_given_counts() {
         shrink: Some(v1::Percent { limit: Some(5) }),
         growth: Some(v1::Percent { limit: None }),
         purchase_months: Some(12),
-        format: Some("csv".into()),
-        mapping: Some(r#"{ "b": 1, "a": 2 }"#.into()),
+        format: Some("mapped".into()),
+        mapping: Some(mapping.into()),
         default_country: Some(65),
         national_digits: Some(8),
         rate_limit: Some(2),
@@ -39,7 +41,11 @@ fn what_is_not_given_stays_and_what_is_given_counts() {
     assert_eq!((changed.max_age_days, changed.keep_versions, changed.rate_limit), (28, 5, 2));
     assert_eq!(changed.guard, Guard { shrink_percent: Some(5), growth_percent: None });
     assert_eq!(changed.exemption_months, Months { purchase: 12, inquiry: 3 });
-    assert_eq!(changed.reading.mapping, r#"{"a":2,"b":1}"#);
+    let normal = concat!(
+        r#"{"layout":{"delimited":{"delimiter":"|","quoted":false}},"skip_lines":0,"#,
+        r#""columns":{"number":{"whole":{"column":2}},"country":null,"time":null,"action":null}}"#
+    );
+    assert_eq!(changed.reading.mapping, normal);
     assert_eq!((changed.reading.default_country, changed.reading.national_digits), (65, Some(8)));
     assert_eq!(changed.fetch, base.fetch);
 }
@@ -78,6 +84,7 @@ fn every_bad_field_is_refused_by_its_name() {
         ("reading.format", Given { format: Some("pdf".into()), ..Given::default() }),
         ("reading.mapping", Given { mapping: Some("{".into()), ..Given::default() }),
         ("reading.mapping", Given { mapping: Some("[]".into()), ..Given::default() }),
+        ("reading.mapping", Given { mapping: Some(r#"{"a": 1}"#.into()), ..Given::default() }),
         ("reading.csv_column", Given { csv_column: Some("x".repeat(129)), ..Given::default() }),
         ("reading.default_country", Given { default_country: Some(0), ..Given::default() }),
         ("reading.national_digits", Given { national_digits: Some(3), ..Given::default() }),
