@@ -16,6 +16,7 @@ pub mod exemption;
 pub mod ids;
 pub mod listfile;
 pub mod log_key;
+pub mod moving;
 pub mod number;
 pub mod placement;
 pub mod query;

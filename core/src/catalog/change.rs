@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Founding, ShardMap};
+use super::{Duty, Founding, Move, Purpose, ShardMap};
 use crate::ids::{NodeId, RegistryId, RequestId, TenantId, VersionId};
 use crate::registry::{BadName, Claim, Content, RegistryKind, Settings, SyncRecord};
 use crate::rule::Rule;
@@ -35,6 +35,50 @@ pub enum Change {
     },
     /// Places the shards, once.
     PlaceShards(ShardMap),
+    /// Says what is wanted of a node.
+    SetDuty {
+        /// Which.
+        node: NodeId,
+        /// What.
+        duty: Duty,
+    },
+    /// Removes a node that holds nothing any more. Its id is never given again.
+    RetireNode {
+        /// Which.
+        node: NodeId,
+    },
+    /// Has replicas moved. One plan at a time.
+    AdoptPlan {
+        /// Names it.
+        id: RequestId,
+        /// What for.
+        purpose: Purpose,
+        /// From where to where, in this order.
+        moves: Vec<Move>,
+    },
+    /// Says that a move is done: the group's new voters are committed.
+    FinishMove {
+        /// Of which plan.
+        plan: RequestId,
+        /// Which.
+        step: Move,
+        /// Now, milliseconds since 1970.
+        now_ms: u64,
+    },
+    /// Says that a move of a cancelled plan was taken back, or never begun.
+    DropMove {
+        /// Of which plan.
+        plan: RequestId,
+        /// Which.
+        step: Move,
+        /// Now, milliseconds since 1970.
+        now_ms: u64,
+    },
+    /// Begins no more moves of a plan.
+    CancelPlan {
+        /// Which.
+        id: RequestId,
+    },
     /// Adds a registry.
     CreateRegistry(NewRegistry),
     /// Changes what can be changed of a registry.
@@ -307,6 +351,24 @@ pub enum Refusal {
     /// A shard map that does not fit the founding or names unknown nodes.
     #[error("the shard map does not fit the cluster")]
     BadShardMap,
+    /// No such node.
+    #[error("there is no node {0}")]
+    UnknownNode(NodeId),
+    /// It must be drained first.
+    #[error("node {0} serves; drain it first")]
+    NodeServes(NodeId),
+    /// It must be drained first.
+    #[error("node {0} still holds replicas, or is part of a plan")]
+    NodeHolds(NodeId),
+    /// One at a time.
+    #[error("another plan is being carried out; wait for it or cancel it")]
+    PlanUnderWay,
+    /// A plan that cannot be carried out.
+    #[error("the plan does not fit the cluster: {0}")]
+    BadPlan(String),
+    /// No such plan.
+    #[error("no such plan")]
+    UnknownPlan,
 }
 
 // === impl Refusal ===

@@ -6,12 +6,14 @@
 
 mod apply;
 mod change;
+pub mod moves;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::change::{Change, Decision, NewRegistry, NodeAddresses, Refusal};
+pub use self::moves::{Duty, Move, Moves, PastPlan, Plan, Purpose};
 use crate::ids::{NodeId, RegistryId, RequestId, ShardId, TenantId, VersionId};
 use crate::registry::Registry;
 use crate::rule::Rule;
@@ -39,6 +41,8 @@ pub struct Catalog {
     pub nodes: BTreeMap<NodeId, Node>,
     /// Where each shard's replicas are; empty until enough nodes have joined.
     pub shard_map: ShardMap,
+    /// Where replicas are going, and what is wanted of nodes.
+    pub moves: Moves,
     /// All registries, by number.
     pub registries: BTreeMap<RegistryId, Registry>,
     /// All tenants, by number.

@@ -1,6 +1,7 @@
 //! How a change changes the catalog: a pure function of the two.
 
 mod cluster;
+mod moves;
 mod registries;
 mod rules;
 mod syncs;
@@ -20,6 +21,12 @@ impl Catalog {
             Change::Found(founding) => self.found(founding),
             Change::RegisterNode { incarnation, addresses, zone } => self.register_node(incarnation, addresses, zone),
             Change::PlaceShards(map) => self.place_shards(map),
+            Change::SetDuty { node, duty } => self.set_duty(node, duty),
+            Change::RetireNode { node } => self.retire_node(node),
+            Change::AdoptPlan { id, purpose, moves } => self.adopt_plan(id, purpose, moves),
+            Change::FinishMove { plan, step, now_ms } => self.finish_move(plan, step, now_ms),
+            Change::DropMove { plan, step, now_ms } => self.drop_move(plan, step, now_ms),
+            Change::CancelPlan { id } => self.cancel_plan(id),
             Change::CreateRegistry(new) => self.create_registry(new),
             Change::UpdateRegistry { registry, edition, settings } => self.update_registry(registry, edition, settings),
             Change::RetireRegistry { registry } => self.retire_registry(registry),
