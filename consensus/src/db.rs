@@ -3,7 +3,7 @@
 //! | family | key | value |
 //! | --- | --- | --- |
 //! | raft_log | group, index | an entry |
-//! | raft_state | group, one letter | vote, committed, purged, applied, membership |
+//! | raft_state | group, one letter | vote, committed, purged, applied, membership, floor |
 //! | data | group, epoch, the machine's key | the machine's value |
 //! | local | the caller's key | the caller's value, of this process only |
 //!
@@ -40,6 +40,7 @@ pub(crate) enum Record {
     Purged,
     Applied,
     Membership,
+    Floor,
 }
 
 /// The open database.
@@ -78,6 +79,7 @@ impl Record {
             Self::Purged => b'p',
             Self::Applied => b'a',
             Self::Membership => b'm',
+            Self::Floor => b'f',
         }
     }
 
@@ -88,6 +90,7 @@ impl Record {
             Self::Purged => "the purged position of a group",
             Self::Applied => "the applied position of a group",
             Self::Membership => "the applied membership of a group",
+            Self::Floor => "the floor of a group",
         }
     }
 

@@ -55,7 +55,7 @@ pub struct GroupStatus {
     pub snapshot: Option<LogPosition>,
     /// The log is cut up to here.
     pub purged: Option<LogPosition>,
-    /// It takes part in elections: the lease that an earlier life may owe has passed.
+    /// It takes part in elections: what earlier lives of it owe is done.
     pub votes: bool,
     /// On the leader: how far the log of each other replica is known to agree.
     pub matched: BTreeMap<NodeId, Option<LogPosition>>,
@@ -101,9 +101,9 @@ impl Group {
         &self.inner.runtime
     }
 
-    /// It must not take part in elections yet.
-    pub(crate) fn owes_lease(&self) -> bool {
-        Instant::now() < self.inner.ready_at
+    /// It may vote: no lease of an earlier life is owed any more, and its log has what that life's had.
+    pub(crate) fn may_vote(&self) -> bool {
+        Instant::now() >= self.inner.ready_at && self.inner.replica.reaches_floor()
     }
 
     pub(crate) fn has_applied(&self, at: Option<LogPosition>) -> bool {
@@ -141,7 +141,7 @@ impl Group {
 
     /// How the replica is.
     pub fn status(&self) -> GroupStatus {
-        let votes = !self.owes_lease();
+        let votes = self.may_vote();
         let tail = self.tail();
         let metrics = self.inner.raft.metrics();
         let metrics = metrics.borrow_watched();

@@ -147,10 +147,15 @@ impl Epochs {
         Ok(keyspace)
     }
 
+    /// A number that no epoch of this process has had.
+    pub(crate) fn next(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::SeqCst)
+    }
+
     /// An empty state for a snapshot that is being received. It deletes itself unless the group
     /// moves into it.
     pub(crate) fn begin(&self, group: GroupId) -> Keyspace {
-        let epoch = self.next.fetch_add(1, Ordering::SeqCst);
+        let epoch = self.next();
         Keyspace::new(self.db.clone(), group, epoch, true)
     }
 

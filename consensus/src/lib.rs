@@ -26,6 +26,7 @@
 mod codec;
 mod config;
 mod db;
+mod discard;
 mod error;
 mod group;
 mod host;

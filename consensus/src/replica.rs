@@ -28,6 +28,8 @@ pub(crate) struct Replica {
     state: RwLock<Keyspace>,
     /// Bytes that the log has grown by since a snapshot last allowed to cut it.
     pub(crate) log_bytes: AtomicU64,
+    /// Where the log of its earlier lives ended, if it was discarded.
+    floor: Option<LogPosition>,
 }
 
 /// The record that says how far the state is. Written with every applied command.
@@ -48,6 +50,7 @@ impl Replica {
         let failed = |source| HostError::Store { group, source };
         let applied: Applied = store.db().record(group, Record::Applied).map_err(failed)?.unwrap_or_default();
         let state = store.epochs().open(group, applied.epoch).map_err(failed)?;
+        let floor = store.floor(group).map_err(failed)?;
         machine.load(&state).map_err(|source| HostError::Machine { group, source })?;
         if let Some(at) = applied.at {
             machine.applied(at);
@@ -59,6 +62,7 @@ impl Replica {
             tail: TailCell::default(),
             state: RwLock::new(state),
             log_bytes: AtomicU64::new(0),
+            floor,
         };
         replica.replay_tail(applied).map_err(failed)?;
         Ok(Arc::new(replica))
@@ -98,6 +102,11 @@ impl Replica {
     /// The membership that was applied last.
     pub(crate) fn stored_membership(&self) -> Result<Option<StoredMembership>, StoreError> {
         self.store.db().record(self.group, Record::Membership)
+    }
+
+    /// Its log is at least as long as it was before it was discarded: only then may it vote, see `discard`.
+    pub(crate) fn reaches_floor(&self) -> bool {
+        self.tail.read().last >= self.floor
     }
 
     /// The state as it is now.

@@ -1,12 +1,13 @@
 //! One RocksDB for all groups of a process.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rocksdb::WriteBatch;
 
 use crate::config::StoreOptions;
-use crate::db::{Db, Family};
+use crate::db::{Db, Family, after_prefix};
 use crate::error::StoreError;
 use crate::keyspace::Epochs;
 use crate::wal_sync::{SyncCounters, WalSync};
@@ -67,6 +68,19 @@ impl Store {
     /// Reads a value of this process.
     pub fn local_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.inner.db.get(Family::Local, key)
+    }
+
+    /// The keys of this process that begin with `prefix`, with their values.
+    pub fn local_scan(&self, prefix: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError> {
+        let mut found = self.inner.db.range(Family::Local, prefix, &after_prefix(prefix));
+        let mut pairs = BTreeMap::new();
+        found.seek_to_first();
+        while let Some((key, value)) = found.item() {
+            pairs.insert(key.to_vec(), value.to_vec());
+            found.next();
+        }
+        found.status().map_err(StoreError::Read)?;
+        Ok(pairs)
     }
 
     /// Writes a value of this process, and returns when it is on disk. Blocks.
@@ -144,5 +158,6 @@ mod tests {
         let store = Store::open(folder.path(), StoreOptions::default()).expect("open again");
         assert_eq!(store.local_get(b"id").expect("get").as_deref(), Some(b"7".as_slice()));
         assert_eq!(store.local_get(b"old").expect("get"), None);
+        assert_eq!(store.local_scan(b"i").expect("scan"), [(b"id".to_vec(), b"7".to_vec())].into());
     }
 }

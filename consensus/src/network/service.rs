@@ -52,10 +52,11 @@ impl Service {
     }
 
     /// The same for calls that can end a leader's lease. A replica that has just started may have
-    /// promised an earlier leader to wait, and has forgotten it: it waits in any case.
+    /// promised an earlier leader to wait, and has forgotten it: it waits in any case. And one that was
+    /// discarded has forgotten its log: it waits until it has it again.
     fn voting_group(&self, metadata: &MetadataMap) -> Result<Group, Status> {
         let group = self.group(metadata)?;
-        if group.owes_lease() {
+        if !group.may_vote() {
             let (me, id) = (self.me, group.id());
             let reason = format!("node {me} has just started and takes no part in elections of group {id} yet");
             return Err(Status::aborted(reason));

@@ -1,8 +1,9 @@
-//! Which replicas run here: as many as the catalog places on this node.
+//! Which replicas run here: those that the catalog places on this node, or that are on their way to it.
 //!
 //! Each has a task of its own that starts it, watches over it, and starts it again when it has failed
 //! ([`tend`]). This room keeps those tasks alive, says what must be resident, and when the node is ready.
 
+mod placements;
 mod tend;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use dnc_consensus::{Group, GroupId, Host};
+use dnc_consensus::{Group, GroupId, Host, StoreError};
+use dnc_core::catalog::Catalog;
 use dnc_core::ids::{NodeId, ShardId};
 use dnc_meta::CatalogCache;
 use parking_lot::RwLock;
@@ -22,9 +24,11 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use self::placements::Placements;
 use self::tend::Tender;
 use self::wishes::Wishes;
 use crate::shard::Shard;
+use crate::threads::heavily;
 
 /// How often it is looked at whether all is as it should be.
 const TICK: Duration = Duration::from_millis(250);
@@ -59,6 +63,24 @@ struct Slot {
     failures: u32,
     /// Why it failed last.
     why: String,
+    /// Revision of the catalog that placed it here.
+    placed: u64,
+}
+
+/// What takes care of a replica.
+struct Tended {
+    shard: ShardId,
+    /// Cancelled when the replica is not to be here any more.
+    leave: CancellationToken,
+}
+
+/// The replicas that run here, as the task sees them that keeps them in step with the catalog.
+struct Following {
+    tender: Tender,
+    /// Read at the first look.
+    placements: Option<Placements>,
+    tasks: JoinSet<()>,
+    tended: HashMap<Id, Tended>,
 }
 
 /// A replica and its Raft group.
@@ -83,15 +105,20 @@ impl Hosting {
         self.inner.slots.read().values().filter_map(|slot| slot.replica.clone()).collect()
     }
 
+    /// Revision of the catalog that placed a replica here.
+    pub fn placed(&self, shard: ShardId) -> u64 {
+        self.inner.slots.read().get(&shard).map_or(0, |slot| slot.placed)
+    }
+
     /// The shards of which a replica is placed here that has failed and does not run.
     pub fn failed(&self) -> Vec<ShardId> {
         let slots = self.inner.slots.read();
         slots.iter().filter(|(_, slot)| slot.replica.is_none() && slot.failures > 0).map(|(shard, _)| *shard).collect()
     }
 
-    /// Runs what the catalog places here, and keeps resident what checks may ask for, for as long as the
-    /// node runs. `ready` becomes true once every replica that is placed here runs or has failed
-    /// repeatedly (then it is among [`Self::failed`]), and one at least runs.
+    /// Runs what the catalog places here, gives up what it does not place here any more, and keeps resident what checks
+    /// may ask for, for as long as the node runs. `ready` becomes true once every replica that checks may need here runs
+    /// or has failed repeatedly (then it is among [`Self::failed`]), and one at least runs.
     pub async fn follow(
         self,
         host: Host,
@@ -100,15 +127,19 @@ impl Hosting {
         ready: watch::Sender<bool>,
         stop: CancellationToken,
     ) {
-        let tender = Tender {
-            hosting: self.clone(),
-            host,
-            cache: cache.clone(),
-            starts: Arc::new(Semaphore::new(STARTS_AT_ONCE)),
+        let mut following = Following {
+            tender: Tender {
+                hosting: self.clone(),
+                host,
+                node,
+                cache: cache.clone(),
+                starts: Arc::new(Semaphore::new(STARTS_AT_ONCE)),
+            },
+            placements: None,
+            tasks: JoinSet::new(),
+            tended: HashMap::new(),
         };
         let mut changed = cache.subscribe();
-        let mut tasks = JoinSet::new();
-        let mut tended: HashMap<Id, ShardId> = HashMap::new();
         let mut wishes = Wishes::default();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -116,19 +147,17 @@ impl Hosting {
             tokio::select! {
                 () = stop.cancelled() => return,
                 more = changed.changed() => if more.is_err() { return },
-                Some(ended) = tasks.join_next_with_id() => forget(&mut tended, ended),
+                Some(ended) = following.tasks.join_next_with_id() => following.ended(ended),
                 _ = ticks.tick() => {}
             }
             let known = cache.get();
-            let placed: Vec<ShardId> = known.catalog.shard_map.shards_of(node).collect();
-            for shard in &placed {
-                if !tended.values().any(|known| known == shard) {
-                    let task = tasks.spawn(tender.clone().tend(*shard));
-                    tended.insert(task.id(), *shard);
-                }
+            let hosted = known.catalog.hosted_by(node);
+            if let Err(error) = following.follow(&known.catalog, &hosted).await {
+                tracing::error!(error = chain(&error), "write down which replicas are placed here");
             }
             wishes.make(&self, &known.catalog).await;
-            if !known.catalog.shard_map.replicas.is_empty() && self.is_ready(&placed) {
+            let needed: Vec<ShardId> = known.catalog.shard_map.shards_of(node).collect();
+            if !known.catalog.shard_map.replicas.is_empty() && self.is_ready(&needed) {
                 ready.send_replace(true);
             }
         }
@@ -139,6 +168,23 @@ impl Hosting {
         let well = |slot: &Slot| slot.replica.is_some() && slot.founded;
         let settled = |shard| slots.get(shard).is_some_and(|slot| well(slot) || slot.failures >= TRIES);
         placed.iter().all(settled) && (placed.is_empty() || slots.values().any(well))
+    }
+
+    fn set_placed(&self, shard: ShardId, revision: u64) {
+        self.inner.slots.write().entry(shard).or_default().placed = revision;
+    }
+
+    /// A replica is not asked any more, because it stops.
+    fn leaves(&self, shard: ShardId) {
+        if let Some(slot) = self.inner.slots.write().get_mut(&shard) {
+            slot.replica = None;
+            slot.founded = false;
+        }
+    }
+
+    /// A replica is not here any more.
+    fn gone(&self, shard: ShardId) {
+        self.inner.slots.write().remove(&shard);
     }
 
     /// A replica runs, and can be asked.
@@ -188,20 +234,76 @@ impl Hosting {
     }
 }
 
+// === impl Following ===
+
+impl Following {
+    /// Starts what was placed here, and ends what is not placed here any more.
+    async fn follow(&mut self, catalog: &Catalog, hosted: &[ShardId]) -> Result<(), StoreError> {
+        let placements = match &mut self.placements {
+            Some(placements) => placements,
+            none => {
+                let store = self.tender.host.store().clone();
+                none.insert(blocking(move || Placements::read(store)).await?)
+            }
+        };
+        let moving_in = catalog.moves.plan.as_ref().map_or(0, |plan| plan.since);
+        for shard in hosted {
+            let needed = if catalog.incoming(*shard) == Some(self.tender.node) { moving_in } else { 0 };
+            if placements.of(*shard).is_none_or(|placed| placed < needed) {
+                // On disk before the replica can become a member by this placement.
+                heavily(|| placements.record(*shard, catalog.revision))?;
+            }
+            self.tender.hosting.set_placed(*shard, placements.of(*shard).unwrap_or(0));
+            if !self.tended.values().any(|tended| tended.shard == *shard) {
+                let leave = CancellationToken::new();
+                let task = self.tasks.spawn(self.tender.clone().tend(*shard, leave.clone()));
+                self.tended.insert(task.id(), Tended { shard: *shard, leave });
+            }
+        }
+        let left: Vec<ShardId> = placements.before(catalog.revision).filter(|shard| !hosted.contains(shard)).collect();
+        for shard in left {
+            match self.tended.values().find(|tended| tended.shard == shard) {
+                // It stops, and is discarded at a later look, once its task has ended.
+                Some(tended) => tended.leave.cancel(),
+                None => {
+                    let store = self.tender.host.store().clone();
+                    blocking(move || store.discard(group_of(shard))).await?;
+                    heavily(|| placements.forget(shard))?;
+                    self.tender.hosting.gone(shard);
+                    tracing::info!(shard = shard.0, "the replica has moved away, its data is deleted");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A replica's task has ended: it was told to leave, or it panicked and the next look starts another one.
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let (id, why) = match ended {
+            Ok((id, ())) => (id, None),
+            Err(error) => (error.id(), Some(error.to_string())),
+        };
+        let tended = self.tended.remove(&id);
+        if let (Some(tended), Some(why)) = (tended, why) {
+            tracing::error!(shard = tended.shard.0, why, "the task of a replica has ended");
+        }
+    }
+}
+
+/// Runs what waits for the disk where it holds up nobody.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(StoreError::Closed),
+    }
+}
+
 /// The Raft group of a shard; group 0 is the meta group's.
 fn group_of(shard: ShardId) -> GroupId {
     GroupId(u64::from(shard.0) + 1)
-}
-
-/// A replica's task has ended, which it does only by a panic: the next look starts another one.
-fn forget(tended: &mut HashMap<Id, ShardId>, ended: Result<(Id, ()), JoinError>) {
-    let (id, why) = match ended {
-        Ok((id, ())) => (id, "it returned".to_owned()),
-        Err(error) => (error.id(), error.to_string()),
-    };
-    if let Some(shard) = tended.remove(&id) {
-        tracing::error!(shard = shard.0, why, "the task of a replica has ended");
-    }
 }
 
 /// An error with its causes, for a log line.

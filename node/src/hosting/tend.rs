@@ -10,6 +10,7 @@ use dnc_core::ids::{NodeId, ShardId};
 use dnc_meta::CatalogCache;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::wishes::wanted;
 use super::{Hosting, Replica, chain, group_of};
@@ -33,6 +34,7 @@ const STOP: Duration = Duration::from_secs(10);
 pub struct Tender {
     pub hosting: Hosting,
     pub host: Host,
+    pub node: NodeId,
     pub cache: CatalogCache,
     /// Bounds how many read their state at a time.
     pub starts: Arc<Semaphore>,
@@ -50,17 +52,23 @@ enum StartError {
 // === impl Tender ===
 
 impl Tender {
-    /// Runs a replica for as long as the node runs.
-    pub async fn tend(self, shard: ShardId) {
+    /// Runs a replica until it is to `leave`, or for as long as the node runs.
+    pub async fn tend(self, shard: ShardId, leave: CancellationToken) {
+        leave.run_until_cancelled(self.keep_running(shard)).await;
+        self.hosting.leaves(shard);
+        self.stop(shard).await;
+    }
+
+    async fn keep_running(&self, shard: ShardId) -> Infallible {
         let mut pause = PAUSE;
         loop {
             // What an earlier task of this replica left behind, if it panicked.
             self.stop(shard).await;
             let why = match self.start(shard).await {
-                Ok((replica, voters)) => {
+                Ok(replica) => {
                     tokio::select! {
                         why = stopped(&replica.group) => why,
-                        never = self.found(&replica.group, shard, voters) => match never {},
+                        never = self.found(&replica.group, shard) => match never {},
                         never = self.prosper(shard, &mut pause) => match never {},
                     }
                 }
@@ -74,24 +82,27 @@ impl Tender {
     }
 
     /// Starts a replica. It answers as soon as it knows its state and its log.
-    async fn start(&self, id: ShardId) -> Result<(Replica, BTreeSet<NodeId>), StartError> {
+    async fn start(&self, id: ShardId) -> Result<Replica, StartError> {
         // Nobody closes the semaphore.
         let _turn = self.starts.acquire().await.ok();
         let known = self.cache.get();
-        let map = &known.catalog.shard_map;
-        let shard = Shard::new(id, map.shards());
+        let shard = Shard::new(id, known.catalog.shard_map.shards());
         shard.want(wanted(&known.catalog))?;
         let group = self.host.start_group(group_of(id), shard.clone()).await?;
         let replica = Replica { shard, group };
         self.hosting.runs(replica.clone());
-        Ok((replica, map.replicas(id).iter().copied().collect()))
+        Ok(replica)
     }
 
     /// Gives a new group its first members; a group that lives already has them. Every first voter says the same, so it
-    /// does not matter who is first. Not before the time in which a replica that has just started may not campaign.
-    async fn found(&self, group: &Group, shard: ShardId, voters: BTreeSet<NodeId>) -> Infallible {
+    /// does not matter who is first. Not before the time in which a replica that has just started may not campaign. A
+    /// shard that has moved has a group, and whoever is on the way into one waits to be taken in.
+    async fn found(&self, group: &Group, shard: ShardId) -> Infallible {
+        let catalog = &self.cache.get().catalog;
+        let voters: BTreeSet<NodeId> = catalog.shard_map.replicas(shard).iter().copied().collect();
+        let is_first = !catalog.moves.moved.contains(&shard) && voters.contains(&self.node);
         let mut warned = false;
-        while let Err(error) = group.initialize(voters.clone()).await {
+        while is_first && let Err(error) = group.initialize(voters.clone()).await {
             if !std::mem::replace(&mut warned, true) {
                 tracing::warn!(shard = shard.0, %error, "give the group its first members; trying again");
             }

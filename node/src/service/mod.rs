@@ -5,6 +5,7 @@
 //! in `check`, writes are in `write`, questions to leaders in `query`, the state of replicas in `status`.
 
 mod check;
+mod group;
 mod query;
 mod status;
 #[cfg(test)]
@@ -134,6 +135,14 @@ impl NodeService for Service {
     async fn warm(&self, request: Request<wire::WarmRequest>) -> Result<Response<wire::WarmResponse>, Status> {
         self.meant_for_this(&request)?;
         self.warm_up(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn change_group(
+        &self,
+        request: Request<wire::ChangeGroupRequest>,
+    ) -> Result<Response<wire::ChangeGroupResponse>, Status> {
+        self.meant_for_this(&request)?;
+        self.change(request.into_inner()).await.map(Response::new)
     }
 
     async fn version_status(

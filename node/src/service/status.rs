@@ -1,11 +1,13 @@
 //! How the replicas here stand: for imports, for operators, for whoever sweeps, and for tests that
 //! compare replicas.
 
+use dnc_core::catalog::Catalog;
 use dnc_core::ids::{RegistryId, VersionId};
 use dnc_proto::internal as wire;
 use tokio::time::timeout;
 use tonic::Status;
 
+use super::group::group_of;
 use super::{MAX_LIMIT, Service};
 use crate::clock;
 use crate::hosting::Replica;
@@ -36,7 +38,16 @@ impl Service {
     pub(super) async fn status(&self, request: wire::ReplicasRequest) -> Result<wire::ReplicasResponse, Status> {
         let replicas = self.hosting.all();
         let checksums = request.checksums;
-        let replicas = self.read_all(replicas, move |replica| status_of(replica, checksums)).await?;
+        let (hosting, known) = (self.hosting.clone(), self.cache.get());
+        let status = move |replica: &Replica| {
+            Ok(wire::Replica {
+                group: Some(group_of(replica)),
+                placed: hosting.placed(replica.shard.id()),
+                has_view: has_view(replica, &known.catalog),
+                ..status_of(replica, checksums)?
+            })
+        };
+        let replicas = self.read_all(replicas, status).await?;
         Ok(wire::ReplicasResponse {
             node: self.identity.node,
             replicas,
@@ -94,7 +105,14 @@ fn status_of(replica: &Replica, checksum: bool) -> Result<wire::Replica, ShardEr
         filter_hits: size.filter_hits,
         filter_false_hits: size.filter_false_hits,
         filter_bytes: size.filter.bytes,
+        ..Default::default()
     })
+}
+
+/// Whether the versions that checks are judged by are resident.
+fn has_view(replica: &Replica, catalog: &Catalog) -> bool {
+    let active = catalog.registries.values().filter_map(|registry| Some((registry.id, registry.active?)));
+    active.into_iter().all(|(registry, version)| replica.shard.seal_of(registry, version).is_some())
 }
 
 fn warm(replica: &Replica) -> Result<wire::Warmed, ShardError> {
