@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Served by gRPC reflection: the public files alone, whatever else the build needs.
     let public = protox::compile(FILES.iter().filter(|f| f.starts_with("dnc/v1/")), ["proto"])?;
     std::fs::write(out.join("dnc_v1.bin"), protox::prost::Message::encode_to_vec(&public))?;
-    // Reports are shown as JSON with the names that they have here.
+    // Reports are shown as JSON with the names that they have here, and described in OpenAPI by their comments.
     const SHOWN: [&str; 16] = [
         "Period",
         "ComplianceReport",
@@ -47,9 +47,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .btree_map(".dnc.v1.Stats")
         // Holds a provider's key, which must not be printed: see `src/secret.rs`.
         .skip_debug([".dnc.v1.RegistrySettings"]);
-    SHOWN
-        .iter()
-        .fold(build, |build, name| build.message_attribute(format!(".dnc.v1.{name}"), "#[derive(serde::Serialize)]"))
-        .compile_fds(descriptors)?;
+    // Messages that are always there, though any message may be left out.
+    const ALWAYS: [&str; 5] = [
+        "ComplianceReport.period",
+        "ComplianceReport.suppressions",
+        "Stats.suppressions",
+        "Stats.filter",
+        "Filters.total",
+    ];
+    let build = SHOWN.iter().fold(build, |build, name| {
+        build.message_attribute(format!(".dnc.v1.{name}"), "#[derive(serde::Serialize, utoipa::ToSchema)]")
+    });
+    let build = ALWAYS.iter().fold(build, |build, field| {
+        build.field_attribute(format!(".dnc.v1.{field}"), "#[schema(required, nullable = false)]")
+    });
+    build.message_attribute(".dnc.v1.SyncShown", "#[schema(as = ReportedSync)]").compile_fds(descriptors)?;
     Ok(())
 }

@@ -9,11 +9,13 @@ use dnc_core::query::Entry;
 use dnc_core::suppression::Removal;
 use dnc_proto::v1;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::suppress::{shown_scope, shown_time};
 
 /// One suppression. Times are RFC 3339, UTC.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Suppression)]
 #[serde(deny_unknown_fields)]
 pub struct SuppressionShown {
     /// Names the entry.
@@ -25,6 +27,7 @@ pub struct SuppressionShown {
     /// `tenant`, `brand NAME` or `campaign NAME`.
     pub scope: String,
     /// `consumer` or `company`.
+    #[schema(pattern = "^(consumer|company)$")]
     pub origin: String,
     /// Why.
     pub reason: String,
@@ -33,14 +36,17 @@ pub struct SuppressionShown {
     /// Who entered it.
     pub added_by: String,
     /// When.
+    #[schema(format = DateTime)]
     pub added_at: String,
     /// The person, as far as known.
     pub consumer_name: String,
     /// Anything else, for people.
     pub notes: String,
     /// When it ends; null if it does not end by itself.
+    #[schema(format = DateTime)]
     pub expires_at: Option<String>,
     /// When somebody last made sure that it still holds.
+    #[schema(format = DateTime)]
     pub last_verified_at: String,
     /// The caller's own fields.
     pub metadata: BTreeMap<String, String>,
@@ -50,7 +56,8 @@ pub struct SuppressionShown {
 }
 
 /// How an entry or an exemption was ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Removal)]
 #[serde(deny_unknown_fields)]
 pub struct RemovalShown {
     /// The request that did it; null if it ended by itself.
@@ -60,21 +67,26 @@ pub struct RemovalShown {
     /// Who.
     pub removed_by: String,
     /// When.
+    #[schema(format = DateTime)]
     pub removed_at: String,
 }
 
 /// One exemption. Times are RFC 3339, UTC.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Exemption)]
 pub struct ExemptionShown {
     /// Names the exemption.
     pub exemption_id: String,
     /// E.164.
     pub phone_number: String,
     /// `purchase`, `inquiry` or `consent`.
+    #[schema(pattern = "^(purchase|inquiry|consent)$")]
     pub ground: String,
     /// The day of it.
+    #[schema(format = Date)]
     pub since: String,
     /// When it ends at the latest; null if it was granted without an end.
+    #[schema(format = DateTime)]
     pub expires_at: Option<String>,
     /// Where the proof is kept.
     pub proof: String,
@@ -85,6 +97,7 @@ pub struct ExemptionShown {
     /// Who entered it.
     pub granted_by: String,
     /// When.
+    #[schema(format = DateTime)]
     pub granted_at: String,
     /// How it was ended, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,14 +2,17 @@
 
 use dnc_proto::v1;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What an import did, or would do.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Import)]
 pub struct ImportShown<'a> {
     registry: &'a str,
     /// Nothing was changed.
     dry_run: bool,
     /// `full` or `changes`.
+    #[schema(pattern = "^(full|changes)$")]
     kind: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u64>,
@@ -38,7 +41,8 @@ pub struct ImportShown<'a> {
 }
 
 /// A bad line.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = BadLine)]
 pub struct BadLineShown<'a> {
     file: &'a str,
     line: u64,
@@ -46,7 +50,8 @@ pub struct BadLineShown<'a> {
 }
 
 /// How many numbers an area has, before and after.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AreaChange)]
 pub struct AreaShown<'a> {
     /// Null for the whole registry.
     area: Option<&'a str>,
@@ -55,7 +60,9 @@ pub struct AreaShown<'a> {
     stopped: bool,
 }
 
-#[derive(Serialize)]
+/// One list that was read.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ImportedFile)]
 struct FileShown<'a> {
     name: &'a str,
     format: &'a str,
@@ -65,7 +72,9 @@ struct FileShown<'a> {
     numbers: u64,
 }
 
-#[derive(Serialize)]
+/// How the first lines of a list were read.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ListPreview)]
 struct PreviewShown<'a> {
     name: &'a str,
     format: &'a str,
@@ -76,7 +85,9 @@ struct PreviewShown<'a> {
     whole: bool,
 }
 
-#[derive(Serialize)]
+/// One line of it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PreviewRow)]
 struct RowShown<'a> {
     phone_number: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]

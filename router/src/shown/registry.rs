@@ -4,48 +4,60 @@ use dnc_proto::v1;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{filled, moment};
 
 /// All registries.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Registries)]
 pub struct RegistriesShown<'a> {
     registries: Vec<RegistryShown<'a>>,
     revision: u64,
 }
 
 /// One registry.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Registry)]
 pub struct RegistryShown<'a> {
     id: u32,
     name: &'a str,
+    #[schema(pattern = "^(federal|state|internal|litigation|wireless|partner)$")]
     r#type: &'a str,
     /// The tenant that it belongs to; null if it is shared.
     owner: Option<&'a str>,
+    #[schema(pattern = "^(active|inactive|syncing|error|retired)$")]
     state: &'a str,
     /// The version that answers checks.
     active_version: Option<u64>,
     numbers: u64,
     covers_everywhere: bool,
     coverage: Vec<AreaShown<'a>>,
+    #[schema(format = Date)]
     oldest_list_date: Option<&'a str>,
+    /// Days until the oldest list is too old; below 0 if it is.
     stale_in_days: Option<i32>,
     last_sync: Option<SyncShown<'a>>,
     next_sync: Option<Timestamp>,
     #[serde(flatten)]
     settings: SettingsShown<'a>,
+    /// Whether a key of the provider is stored.
     has_key: bool,
+    /// Counts the changes; a change can name the one that it was made from.
     edition: u64,
     created_at: Option<Timestamp>,
     versions: Vec<VersionShown<'a>>,
 }
 
 /// What can be changed of a registry, under the names by which a request gives it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RegistrySettings)]
 struct SettingsShown<'a> {
     jurisdiction: &'a str,
     enabled: bool,
+    /// Days that its lists may be old at the time of a call.
     max_age_days: u32,
+    /// Complete versions that are kept, the active one included.
     keep_versions: u32,
     guard: GuardShown,
     exemption_months: MonthsShown,
@@ -53,48 +65,65 @@ struct SettingsShown<'a> {
     url: Option<&'a str>,
     lookup_url: Option<&'a str>,
     schedule: Option<ScheduleShown<'a>>,
+    /// Most requests a second to where its lists come from.
     rate_limit: u32,
 }
 
-#[derive(Serialize)]
+/// By how much a load may change it without being forced, percent; null means by any.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Guard)]
 struct GuardShown {
     shrink_percent: Option<u32>,
     growth_percent: Option<u32>,
 }
 
-#[derive(Serialize)]
+/// How long a business relationship lifts its listings.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExemptionMonths)]
 struct MonthsShown {
     purchase: u32,
     inquiry: u32,
 }
 
-#[derive(Serialize)]
+/// How its files are read, where they do not say it themselves.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Reading)]
 struct ReadingShown<'a> {
     format: Option<&'a str>,
+    #[schema(value_type = Option<Object>)]
     mapping: Option<Value>,
     csv_column: Option<&'a str>,
     default_country: u32,
     national_digits: Option<u32>,
 }
 
-#[derive(Serialize)]
+/// When its lists are fetched.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Schedule)]
 struct ScheduleShown<'a> {
+    /// Minute, hour, day of month, month, day of week.
     cron: &'a str,
+    /// By its IANA name.
     time_zone: &'a str,
 }
 
 /// All versions of a registry, newest first.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Versions)]
 pub struct VersionsShown<'a> {
     registry: &'a str,
     versions: Vec<VersionShown<'a>>,
 }
 
-#[derive(Serialize)]
+/// One version of a registry.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Version)]
 struct VersionShown<'a> {
     version: u64,
+    #[schema(pattern = "^(staging|sealed|discarded)$")]
     state: &'a str,
     active: bool,
+    /// The version that it changes; null if it is a whole list.
     parent: Option<u64>,
     begun_at: Option<Timestamp>,
     activated_at: Option<Timestamp>,
@@ -104,12 +133,16 @@ struct VersionShown<'a> {
     /// Left out where all registries are listed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     coverage: Vec<AreaShown<'a>>,
+    #[schema(format = Date)]
     oldest_list_date: Option<&'a str>,
     age_days: Option<i32>,
+    /// Known of complete versions.
     report: Option<ReportShown>,
 }
 
-#[derive(Serialize)]
+/// What a load did.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LoadReport)]
 struct ReportShown {
     processed: u64,
     added: u64,
@@ -120,9 +153,12 @@ struct ReportShown {
     forced: bool,
 }
 
-#[derive(Serialize)]
+/// An area, and the list that covers it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CoveredArea)]
 struct AreaShown<'a> {
     area: &'a str,
+    #[schema(format = Date)]
     list_date: &'a str,
     file: &'a str,
     file_sha256: &'a str,
@@ -130,7 +166,8 @@ struct AreaShown<'a> {
 }
 
 /// What came of one sync.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Sync)]
 pub struct SyncShown<'a> {
     sync_id: &'a str,
     trigger: &'a str,

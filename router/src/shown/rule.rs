@@ -3,20 +3,24 @@
 use dnc_proto::v1;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{filled, moment};
 
 /// Rules that a tenant sees.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Rules)]
 pub struct RulesShown<'a> {
     rules: Vec<RuleShown<'a>>,
     revision: u64,
 }
 
 /// One rule.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Rule)]
 pub struct RuleShown<'a> {
     id: &'a str,
+    #[schema(pattern = "^(area_code|exchange|prefix|regex)$")]
     r#type: &'a str,
     pattern: &'a str,
     /// The tenant for whose checks it holds; null if it holds for all.

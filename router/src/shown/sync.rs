@@ -3,12 +3,14 @@
 use dnc_proto::v1;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::registry::SyncShown;
 use super::{filled, moment};
 
 /// A sync that was started, or why it was not.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = StartedSync)]
 pub struct StartedShown<'a> {
     registry: &'a str,
     sync_id: Option<&'a str>,
@@ -21,13 +23,15 @@ pub struct StartedShown<'a> {
 }
 
 /// Several that were started.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = StartedSyncs)]
 pub struct AllStartedShown<'a> {
     syncs: Vec<StartedShown<'a>>,
 }
 
 /// What runs, what is due, and what came of the last ones.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Syncs)]
 pub struct SyncsShown<'a> {
     registry: &'a str,
     running: Option<RunningShown<'a>>,
@@ -35,7 +39,9 @@ pub struct SyncsShown<'a> {
     syncs: Vec<SyncShown<'a>>,
 }
 
-#[derive(Serialize)]
+/// A sync that runs, and how far it is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RunningSync)]
 struct RunningShown<'a> {
     sync_id: &'a str,
     router: &'a str,
@@ -47,11 +53,14 @@ struct RunningShown<'a> {
 }
 
 /// What a list's origin and this cluster say of a number.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Lookup)]
 pub struct LookupShown<'a> {
     registry: &'a str,
     phone_number: &'a str,
     origin_listed: bool,
+    /// What this cluster says: `listed`, `not_listed`, `not_covered` or `unavailable`.
+    #[schema(pattern = "^(listed|not_listed|not_covered|unavailable)$")]
     here: &'a str,
     /// Null unless both speak for the number.
     agree: Option<bool>,

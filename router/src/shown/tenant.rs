@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 
 use dnc_proto::v1;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// All tenants.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Tenants)]
 pub struct TenantsShown<'a> {
     tenants: Vec<TenantShown<'a>>,
     revision: u64,
 }
 
 /// One tenant.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Tenant)]
 pub struct TenantShown<'a> {
     id: u32,
     name: &'a str,
@@ -23,24 +26,44 @@ pub struct TenantShown<'a> {
 }
 
 /// `"everything"`, or registries with their areas.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Holds)]
 #[serde(untagged)]
 enum HoldsShown<'a> {
-    Everything(&'static str),
+    Everything(Everything),
     These(BTreeMap<&'a str, AreasShown<'a>>),
 }
 
-#[derive(Serialize)]
+/// The word for all registries and areas, whatever comes.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Everything {
+    /// It.
+    Everything,
+}
+
+/// The word for all areas that a registry covers.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum All {
+    /// It.
+    All,
+}
+
+/// What must cover a number before it can be CLEAR.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Requires)]
 struct RequiresShown<'a> {
     federal: bool,
     registries: BTreeMap<&'a str, AreasShown<'a>>,
 }
 
 /// `"all"`, or area codes.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Areas)]
 #[serde(untagged)]
 enum AreasShown<'a> {
-    All(&'static str),
+    All(All),
     These(&'a [String]),
 }
 
@@ -62,7 +85,7 @@ impl<'a> TenantShown<'a> {
             id: tenant.id,
             name: &tenant.name,
             holds: match holds {
-                Some(holds) if holds.everything => HoldsShown::Everything("everything"),
+                Some(holds) if holds.everything => HoldsShown::Everything(Everything::Everything),
                 _ => HoldsShown::These(areas(holds.map_or(&[], |holds| &holds.registries))),
             },
             requires: RequiresShown {
@@ -78,7 +101,7 @@ fn areas(registries: &[v1::RegistryAreas]) -> BTreeMap<&str, AreasShown<'_>> {
     registries
         .iter()
         .map(|areas| {
-            let these = if areas.all { AreasShown::All("all") } else { AreasShown::These(&areas.areas) };
+            let these = if areas.all { AreasShown::All(All::All) } else { AreasShown::These(&areas.areas) };
             (areas.registry.as_str(), these)
         })
         .collect()

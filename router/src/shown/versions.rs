@@ -2,6 +2,7 @@
 
 use dnc_proto::v1;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The versions of a registry, newest first.
 #[derive(Serialize)]
@@ -40,7 +41,8 @@ struct ContentShown<'a> {
 }
 
 /// A version was made active.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Activated)]
 pub struct ActivatedShown<'a> {
     registry: &'a str,
     version: u64,

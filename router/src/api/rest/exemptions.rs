@@ -3,10 +3,12 @@
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
-use axum::routing::{delete, post};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::openapi::{IdText, KeyHeader, PhoneText, TenantHeader};
 use super::problem::Problem;
 use super::read::{Body, Params, PhonePath, Tenant};
 use super::suppression::listed;
@@ -17,49 +19,78 @@ use crate::entries::ExemptionShown;
 use crate::exempt::{Error, Grant, Revocation};
 
 /// Body of a grant.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewExemption)]
 #[serde(deny_unknown_fields)]
 pub struct GrantBody {
+    #[schema(value_type = PhoneText)]
     phone_number: String,
+    /// `purchase`, `inquiry` or `consent`.
+    #[schema(pattern = "^(purchase|inquiry|consent)$")]
     ground: String,
+    /// The day of it; not in the future.
+    #[schema(format = Date)]
     since: String,
+    /// Who enters it.
+    #[schema(max_length = 128, pattern = r"\S")]
     granted_by: String,
+    /// When it ends at the latest, which lies ahead.
     #[serde(default)]
+    #[schema(format = DateTime)]
     expires_at: Option<String>,
+    /// Where the proof is kept.
     #[serde(default)]
+    #[schema(max_length = 1024)]
     proof: String,
+    /// SHA-256 of the proof, hexadecimal.
     #[serde(default)]
+    #[schema(pattern = "^([0-9a-fA-F]{64})?$")]
     proof_sha256: String,
+    /// Anything else, for people.
     #[serde(default)]
+    #[schema(max_length = 1024)]
     notes: String,
+    /// Names the request, as an `Idempotency-Key` does.
     #[serde(default)]
+    #[schema(value_type = IdText)]
     request_id: String,
 }
 
 /// Parameters of a revocation.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeParams {
+    /// Why.
     #[serde(default)]
+    #[param(required = true, max_length = 1024, pattern = r"\S")]
     reason: String,
+    /// Who ends it.
     #[serde(default)]
+    #[param(max_length = 128)]
     revoked_by: String,
+    /// Names the request, as an `Idempotency-Key` does.
     #[serde(default)]
+    #[param(value_type = IdText)]
     request_id: String,
-    /// With commas between them.
+    /// The exemptions to end, with commas between them; without it, all that stand.
     #[serde(default)]
+    #[param(value_type = Vec<IdText>, style = Form, explode = false, max_items = 1000)]
     exemption_ids: String,
 }
 
 /// The answer to a revocation.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RevokedExemptions)]
 pub struct RevokedShown {
+    /// How many exemptions.
     revoked: u64,
     phone_number: String,
 }
 
 /// All exemptions of a number.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Exemptions)]
 pub struct ListShown {
     phone_number: String,
     exemptions: Vec<ExemptionShown>,
@@ -67,12 +98,19 @@ pub struct ListShown {
 
 /// The routes.
 pub fn routes<C: Cluster>() -> OpenApiRouter<State<C>> {
-    OpenApiRouter::new()
-        .route("/api/v1/dnc/exemptions", post(grant))
-        .route("/api/v1/dnc/exemptions/{phone}", delete(revoke).get(list))
+    OpenApiRouter::new().routes(routes!(grant)).routes(routes!(revoke, list))
 }
 
-/// `POST /api/v1/dnc/exemptions`
+/// Exempts a number: federal and state lists do not stop the tenant from calling it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dnc/exemptions",
+    operation_id = "grant_exemption",
+    tag = "exemption",
+    params(TenantHeader, KeyHeader),
+    request_body = GrantBody,
+    responses((status = 201, description = "The exemption.", body = ExemptionShown))
+)]
 pub async fn grant<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Tenant(tenant): Tenant,
@@ -101,7 +139,18 @@ pub async fn grant<C: Cluster>(
     Ok((StatusCode::CREATED, Json(granted)))
 }
 
-/// `DELETE /api/v1/dnc/exemptions/{phone}`
+/// Ends exemptions of a number: checks honour its listings as soon as this is answered.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/dnc/exemptions/{phone}",
+    operation_id = "revoke_exemption",
+    tag = "exemption",
+    params(("phone" = PhoneText, Path, description = "The number."), RevokeParams, TenantHeader, KeyHeader),
+    responses(
+        (status = 200, description = "What was ended.", body = RevokedShown),
+        (status = 404, description = "The number has no exemption, or there is no such tenant."),
+    )
+)]
 pub async fn revoke<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Tenant(tenant): Tenant,
@@ -124,7 +173,15 @@ pub async fn revoke<C: Cluster>(
     Ok(Json(RevokedShown { revoked: revoked.revoked, phone_number: revoked.number.to_string() }))
 }
 
-/// `GET /api/v1/dnc/exemptions/{phone}`
+/// All exemptions of a number, ended ones included.
+#[utoipa::path(
+    get,
+    path = "/api/v1/dnc/exemptions/{phone}",
+    operation_id = "list_exemptions",
+    tag = "exemption",
+    params(("phone" = PhoneText, Path, description = "The number."), TenantHeader),
+    responses((status = 200, description = "All of them; none, if there are none.", body = ListShown))
+)]
 pub async fn list<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Tenant(tenant): Tenant,

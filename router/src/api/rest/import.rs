@@ -6,7 +6,6 @@ use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State as Shared};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use dnc_proto::v1;
 use dnc_proto::v1::import_request::Part;
 use futures::StreamExt;
@@ -17,8 +16,11 @@ use tokio::sync::mpsc::error::SendError;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tracing::Instrument;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::openapi::{AreaText, NameText};
 use super::problem::Problem;
 use super::read::Params;
 use crate::api::state::State;
@@ -27,47 +29,76 @@ use crate::import::Progress;
 use crate::options::MAX_CHUNK_BYTES;
 use crate::shown::ImportShown;
 
-/// Where files are sent.
-pub const PATH: &str = "/api/v1/dnc/import";
-
 /// Pieces of the body that wait for the disk.
 const AHEAD: usize = 4;
 
 /// The routes.
 pub fn routes<C: Cluster>() -> OpenApiRouter<State<C>> {
-    OpenApiRouter::new().route(PATH, post(import)).layer(DefaultBodyLimit::disable())
+    OpenApiRouter::new().routes(routes!(import)).layer(DefaultBodyLimit::disable())
 }
 
-/// What to do with the files. `covers` is a list with commas.
-#[derive(Deserialize)]
+/// What to do with the files.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ImportParams {
+    /// Where they are loaded into.
+    #[param(value_type = NameText)]
     registry: String,
-    /// The name of the file that the body is; the files of a form bring theirs along.
+    /// The name of the file that the body is, which it needs; the files of a form bring theirs along.
     #[serde(default)]
+    #[param(max_length = 255)]
     file_name: String,
+    /// The day of the lists, where they do not say an older one.
     #[serde(default)]
+    #[param(format = Date)]
     list_date: String,
+    /// What they cover, where they do not say it, with commas between.
     #[serde(default)]
+    #[param(value_type = Vec<AreaText>, style = Form, explode = false, max_items = 2000)]
     covers: String,
+    /// They are all there is; not together with `covers`.
     #[serde(default)]
     everywhere: bool,
+    /// Even if it changes more than the registry's guard allows.
     #[serde(default)]
     force: bool,
+    /// Read and compare only.
     #[serde(default)]
     dry_run: bool,
+    /// Lines to put up with that cannot be read.
     #[serde(default)]
+    #[param(maximum = 4_294_967_295_u64)]
     max_bad_lines: u32,
+    /// How they are read, where that is not what the registry's settings say, or what they are found to be.
     #[serde(default)]
+    #[param(pattern = "^(ftc_flat|digits|xml|csv|change|mapped)?$")]
     format: String,
+    /// Which columns hold what, as the JSON of a registry's `reading.mapping`; goes with the format `mapped` alone.
     #[serde(default)]
+    #[param(format = "mapping", max_length = 16384)]
     mapping: String,
+    /// The column of a CSV file that holds the number.
     #[serde(default)]
+    #[param(max_length = 256)]
     csv_column: String,
+    /// The calling code of numbers that come without one; with 0, the registry's.
     #[serde(default)]
+    #[param(maximum = 999)]
     default_country: u32,
+    /// How many digits a national number of that country has; with 0, as many as usual.
     #[serde(default)]
+    #[param(maximum = 14)]
     national_digits: u32,
+}
+
+/// Files of a form. How its fields are named does not matter.
+#[derive(ToSchema)]
+#[schema(as = ImportForm)]
+#[expect(dead_code, reason = "describes what `send_form` reads")]
+struct ImportForm {
+    #[schema(value_type = Vec<String>, format = Binary)]
+    file: Vec<Vec<u8>>,
 }
 
 /// Parts of an import on their way to whoever loads them.
@@ -81,7 +112,25 @@ enum Stopped {
     Broken(String),
 }
 
-/// `POST /api/v1/dnc/import`
+/// Loads lists into a registry; the new version answers checks once all shards have it.
+///
+/// The body is one file, or a form with several. They can be packed with ZIP.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dnc/import",
+    operation_id = "import_lists",
+    tag = "import",
+    params(ImportParams),
+    request_body(content(
+        (Vec<u8> = "application/octet-stream"),
+        (ImportForm = "multipart/form-data"),
+    )),
+    responses(
+        (status = 200, description = "What was loaded, or would be.", body = ImportShown<'static>),
+        (status = 404, description = "There is no such registry."),
+        (status = 409, description = "The lists do not fit what the registry holds, or a guard holds them back."),
+    )
+)]
 pub async fn import<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Params(params): Params<ImportParams>,

@@ -23,21 +23,23 @@
 //!    files. Streamed answers: `body = String, content_type = "text/csv"`. Register them in
 //!    [`super::long`], where no time limit cuts them off.
 
+mod texts;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use serde_json::json;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{Components, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     Content, Header, InfoBuilder, LicenseBuilder, OpenApi, PathItem, Ref, RefOr, Required, Response as Described,
 };
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
+pub use self::texts::{AreaText, IdText, KeyHeader, NameText, PhoneText, RegistryPath, TenantHeader};
 use super::problem::{self, Problem};
 use crate::api::caller::{REQUEST_ID, TENANT};
 use crate::options::Options;
@@ -63,72 +65,8 @@ pub const TAGS: [(&str, &str); 9] = [
 
 const ABOUT: &str = "Only `CLEAR` may be called. Whatever goes wrong is answered as \
     `application/problem+json` (RFC 9457); its `code` does not change and is for programs. A request \
-    that was answered with 408, 429 or 503, or not at all, may be repeated; a write with the same \
-    `Idempotency-Key` is done once.";
-
-/// A phone number as text: E.164, or ten digits of the North American plan, a 1 in front or not.
-///
-/// Spaces, dots, hyphens, slashes and parentheses between digits are read too, though the pattern
-/// does not say so; what could be read in two ways is refused.
-pub struct PhoneText;
-
-/// What [`PhoneText`] matches: the country codes of E.164, and no trunk prefix behind them but where
-/// it belongs to the number.
-const PHONE_PATTERN: &str = concat!(
-    r"^(?:(?:\+?1)?[2-9][0-8][0-9](?:[2-9][02-9][0-9]|[2-9]1[02-9])[0-9]{4}",
-    r"|\+(?:7[1-9][0-9]{5,13}|39[0-9]{5,13}|(?:225|229|24[12]|37[89])[0-9]{4,12}",
-    r"|(?:2[07]|3[0-46]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58])[1-9][0-9]{4,12}",
-    r"|(?:2[1-689]|3[578]|42|5[09]|6[7-9]|8[035789]|9[679])[0-9][1-9][0-9]{3,11}))$"
-);
-
-/// The header that names the tenant.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "describes what `read::Tenant` reads")]
-pub struct TenantHeader {
-    /// For whom. Without it, the tenant `default`.
-    #[param(
-        rename = "x-dnc-tenant",
-        nullable = false,
-        min_length = 1,
-        max_length = 64,
-        pattern = "^[a-z0-9][a-z0-9._-]*$"
-    )]
-    tenant: Option<String>,
-}
-
-/// The header that makes a write safe to repeat.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "describes what `write_id::WriteId` reads")]
-pub struct KeyHeader {
-    /// Chosen by the caller, new for each write. Repeating a write with the key that it had does it
-    /// once. Holds for one tenant, method and path.
-    #[param(rename = "Idempotency-Key", nullable = false, min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
-    key: Option<String>,
-}
-
-// === impl PhoneText ===
-
-impl PartialSchema for PhoneText {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(SchemaType::Type(Type::String))
-            .description(Some("A phone number: E.164, or ten digits of the North American plan."))
-            .max_length(Some(dnc_core::number::MAX_QUERY_CHARS))
-            .pattern(Some(PHONE_PATTERN))
-            .examples([json!("+12015550100")])
-            .into()
-    }
-}
-
-impl ToSchema for PhoneText {
-    fn name() -> std::borrow::Cow<'static, str> {
-        "PhoneNumber".into()
-    }
-
-    fn schemas(_: &mut Vec<(String, RefOr<Schema>)>) {}
-}
+    that was answered with 408, 429 or 503, or not at all, may be repeated; a write that takes an \
+    `Idempotency-Key` is done once for each.";
 
 /// Splits the routes into what serves them and what describes them, completed.
 pub fn split(routes: OpenApiRouter, options: &Options) -> Router {
@@ -213,6 +151,7 @@ fn errors(operation: &Operation) -> Vec<(&'static str, &'static str)> {
     let mut errors = vec![
         ("400", "The request is malformed, or a value in it is not valid."),
         ("408", "The request was not complete in time, or not answered. It can be repeated."),
+        ("429", "Too much at once."),
         ("500", "A fault of the cluster."),
         ("503", "It could not be done now, or it is not known whether it was. The same request can be repeated."),
     ];
@@ -221,7 +160,6 @@ fn errors(operation: &Operation) -> Vec<(&'static str, &'static str)> {
     }
     if header("Idempotency-Key") {
         errors.push(("409", "It is not possible as things are, or exists already and is another one."));
-        errors.push(("429", "Too much at once."));
     }
     if operation.request_body.is_some() {
         errors.push(("413", "The body is too large."));
@@ -264,117 +202,4 @@ fn request_id() -> Parameter {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use dnc_core::number::PhoneNumber;
-    use proptest::prelude::*;
-    use regex::Regex;
-    use serde_json::Value;
-
-    use super::*;
-    use crate::testing::Fake;
-
-    fn whole() -> Value {
-        let parts = super::super::brief::<Fake>().into_iter().chain(super::super::long());
-        let process = super::super::process::routes::<Fake>(std::sync::Arc::new(String::new));
-        let routes = parts.fold(process, OpenApiRouter::merge);
-        let options = Options { max_bulk_rest: 7, ..Options::default() };
-        serde_json::to_value(document(routes.into_openapi(), &options)).expect("JSON")
-    }
-
-    fn operations(document: &Value) -> Vec<(String, &Value)> {
-        let paths = document["paths"].as_object().expect("paths");
-        let of = |(path, item): (&String, _)| {
-            let path = path.clone();
-            let methods: &serde_json::Map<_, _> = Value::as_object(item).expect("an item");
-            methods.iter().map(move |(method, operation)| (format!("{method} {path}"), operation)).collect::<Vec<_>>()
-        };
-        paths.iter().flat_map(of).collect()
-    }
-
-    #[test]
-    fn every_operation_has_a_name_of_its_own_a_tag_and_the_common_errors() {
-        let document = whole();
-        let mut names = BTreeSet::new();
-        for (what, operation) in operations(&document) {
-            assert!(names.insert(operation["operationId"].to_string()), "{what}: its operation_id is taken");
-            let tag = operation["tags"][0].as_str().expect("a tag");
-            assert!(TAGS.iter().any(|(name, _)| *name == tag), "{what}: {tag} is not in TAGS");
-            assert!(operation["summary"].is_string(), "{what}: no summary");
-            let responses = operation["responses"].as_object().expect("responses");
-            for (status, response) in responses {
-                assert!(response["headers"][REQUEST_ID].is_object(), "{what} {status}");
-                let is_problem = response["content"][problem::MEDIA_TYPE].is_object();
-                assert_eq!(is_problem, status.starts_with(['4', '5']), "{what} {status}");
-            }
-            let of_the_api = operation["tags"][0] != "process";
-            assert_eq!(responses.contains_key("400"), of_the_api, "{what}");
-            assert_eq!(
-                operation["requestBody"].is_object(),
-                responses.contains_key("415"),
-                "{what}: a body can be of the wrong media type"
-            );
-        }
-    }
-
-    /// Two types of one name would silently become one.
-    #[test]
-    fn every_schema_has_a_name_of_its_own() {
-        let mut known: BTreeMap<String, Value> = BTreeMap::new();
-        for part in super::super::brief::<Fake>().into_iter().chain(super::super::long()) {
-            let described = serde_json::to_value(part.into_openapi()).expect("JSON");
-            for (name, schema) in described["components"]["schemas"].as_object().into_iter().flatten() {
-                let own = known.entry(name.clone()).or_insert_with(|| schema.clone());
-                assert_eq!(own, schema, "two types are shown as {name}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_reference_leads_somewhere() {
-        fn visit(value: &Value, document: &Value) {
-            match value {
-                Value::Object(fields) => {
-                    if let Some(Value::String(to)) = fields.get("$ref") {
-                        let pointer = to.strip_prefix('#').expect("within the document");
-                        assert!(document.pointer(pointer).is_some(), "{to}");
-                    }
-                    fields.values().for_each(|value| visit(value, document));
-                }
-                Value::Array(items) => items.iter().for_each(|value| visit(value, document)),
-                _ => {}
-            }
-        }
-        let document = whole();
-        visit(&document, &document);
-    }
-
-    #[test]
-    fn the_limit_of_a_bulk_is_the_one_that_is_set() {
-        let document = whole();
-        assert_eq!(document["components"]["schemas"]["BulkCheck"]["properties"]["phone_numbers"]["maxItems"], 7);
-    }
-
-    #[test]
-    fn a_key_is_asked_for_wherever_something_is_written() {
-        let document = whole();
-        for (what, operation) in operations(&document) {
-            let writes = !what.starts_with("get") && !what.contains("/check");
-            let parameters = operation["parameters"].as_array().expect("parameters");
-            let has = |name: &str| parameters.iter().any(|parameter| parameter["name"] == name);
-            assert_eq!(has("Idempotency-Key"), writes, "{what}");
-            assert!(!writes || has(TENANT), "{what}: a key holds for a tenant");
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2_000))]
-
-        #[test]
-        fn the_pattern_of_a_number_matches_what_is_read(text in r"(\+?1?[0-9]{10})|(\+[0-9]{5,17})|([0-9+]{0,16})") {
-            let pattern = Regex::new(PHONE_PATTERN).expect("a pattern");
-            prop_assert_eq!(pattern.is_match(&text), PhoneNumber::parse(&text).is_ok(), "{}", text);
-        }
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::failure::{Failure, Invalid, Kind};
@@ -83,8 +83,23 @@ pub struct Problem {
     retry_after: Option<Duration>,
     /// What more there is to say of an import that failed.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    #[schema(ignore)]
+    #[schema(value_type = ImportFaults<'static>)]
     import: Option<Box<Value>>,
+}
+
+/// What more there is to say of an import that failed.
+#[derive(Serialize, ToSchema)]
+struct ImportFaults<'a> {
+    /// The first of the lines that cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bad_lines: Vec<BadLineShown<'a>>,
+    /// The version that a guard holds back; it can be activated all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    held_version: Option<u64>,
+    /// What changes more than the guard allows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stopped: Vec<AreaShown<'a>>,
 }
 
 /// One part of a request that is wrong.
@@ -205,17 +220,11 @@ impl Problem {
             _ => Self::of(failure),
         };
         problem.import = failure.details().map(|details| {
-            let mut members = Map::new();
-            if !details.bad_lines.is_empty() {
-                let lines: Vec<_> = details.bad_lines.iter().map(BadLineShown::of).collect();
-                members.insert("bad_lines".into(), json!(lines));
-            }
-            if details.held_version > 0 {
-                let stopped: Vec<_> = details.stopped.iter().map(AreaShown::of).collect();
-                members.insert("held_version".into(), json!(details.held_version));
-                members.insert("stopped".into(), json!(stopped));
-            }
-            Box::new(Value::Object(members))
+            Box::new(json!(ImportFaults {
+                bad_lines: details.bad_lines.iter().map(BadLineShown::of).collect(),
+                held_version: Some(details.held_version).filter(|version| *version > 0),
+                stopped: details.stopped.iter().map(AreaShown::of).collect(),
+            }))
         });
         problem
     }

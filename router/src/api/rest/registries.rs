@@ -4,12 +4,13 @@ use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::openapi::RegistryPath;
 use super::problem::Problem;
 use super::read::{Body, NamePath};
-use super::registry_body::RegistryBody;
+use super::registry_body::{NewRegistry, RegistryBody, RegistryChange};
 use crate::api::state::State;
 use crate::api::told::{self, Detail};
 use crate::cluster::Cluster;
@@ -20,23 +21,52 @@ use crate::shown::registry::{RegistriesShown, RegistryShown, VersionsShown};
 /// The routes.
 pub fn routes<C: Cluster>() -> OpenApiRouter<State<C>> {
     OpenApiRouter::new()
-        .route("/api/v1/dnc/registries", get(list).post(create))
-        .route("/api/v1/dnc/registries/{id}", get(show).patch(patch).put(put).delete(retire))
-        .route("/api/v1/dnc/registries/{id}/versions", get(versions))
+        .routes(routes!(list, create))
+        .routes(routes!(show, patch, put, retire))
+        .routes(routes!(versions))
 }
 
-/// `GET /api/v1/dnc/registries`
+/// All registries; of their versions, what each covers is left out.
+#[utoipa::path(
+    get,
+    path = "/api/v1/dnc/registries",
+    operation_id = "list_registries",
+    tag = "registry",
+    responses((status = 200, description = "All of them.", body = RegistriesShown<'static>))
+)]
 pub async fn list<C: Cluster>(Shared(state): Shared<State<C>>) -> Response {
     let answer = told::registries(&state.registries.list().catalog);
     Json(RegistriesShown::of(&answer)).into_response()
 }
 
-/// `GET /api/v1/dnc/registries/{id}`
+/// One registry.
+#[utoipa::path(
+    get,
+    path = "/api/v1/dnc/registries/{id}",
+    operation_id = "read_registry",
+    tag = "registry",
+    params(RegistryPath),
+    responses(
+        (status = 200, description = "It.", body = RegistryShown<'static>),
+        (status = 404, description = "There is no such registry."),
+    )
+)]
 pub async fn show<C: Cluster>(Shared(state): Shared<State<C>>, NamePath(named): NamePath) -> Result<Response, Problem> {
     state.registries.get(&named).await.map(|found| shown(StatusCode::OK, &found)).map_err(problem)
 }
 
-/// `GET /api/v1/dnc/registries/{id}/versions`
+/// The versions of a registry, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/dnc/registries/{id}/versions",
+    operation_id = "list_versions",
+    tag = "registry",
+    params(RegistryPath),
+    responses(
+        (status = 200, description = "All of them.", body = VersionsShown<'static>),
+        (status = 404, description = "There is no such registry."),
+    )
+)]
 pub async fn versions<C: Cluster>(
     Shared(state): Shared<State<C>>,
     NamePath(named): NamePath,
@@ -46,7 +76,18 @@ pub async fn versions<C: Cluster>(
     Ok(Json(VersionsShown::of(&registry)).into_response())
 }
 
-/// `POST /api/v1/dnc/registries`
+/// Makes a registry. Doing it again finds the one that was made.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dnc/registries",
+    operation_id = "create_registry",
+    tag = "registry",
+    request_body = NewRegistry,
+    responses(
+        (status = 201, description = "The registry.", body = RegistryShown<'static>),
+        (status = 409, description = "The name is taken by another one, there are too many, or no key can be stored."),
+    )
+)]
 pub async fn create<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Body(body): Body<RegistryBody>,
@@ -55,7 +96,20 @@ pub async fn create<C: Cluster>(
     state.registries.create(request).await.map(|made| shown(StatusCode::CREATED, &made)).map_err(problem)
 }
 
-/// `PATCH /api/v1/dnc/registries/{id}`
+/// Changes settings of a registry; those that are not given stay as they are.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/dnc/registries/{id}",
+    operation_id = "change_registry",
+    tag = "registry",
+    params(RegistryPath),
+    request_body = RegistryChange,
+    responses(
+        (status = 200, description = "The registry as it is now.", body = RegistryShown<'static>),
+        (status = 404, description = "There is no such registry."),
+        (status = 409, description = "It is not possible as things are, or somebody else was faster."),
+    )
+)]
 pub async fn patch<C: Cluster>(
     Shared(state): Shared<State<C>>,
     NamePath(named): NamePath,
@@ -64,7 +118,20 @@ pub async fn patch<C: Cluster>(
     update(&state, named, body, false).await
 }
 
-/// `PUT /api/v1/dnc/registries/{id}`
+/// Replaces the settings of a registry; those that are not given become the usual ones.
+#[utoipa::path(
+    put,
+    path = "/api/v1/dnc/registries/{id}",
+    operation_id = "replace_registry",
+    tag = "registry",
+    params(RegistryPath),
+    request_body = RegistryChange,
+    responses(
+        (status = 200, description = "The registry as it is now.", body = RegistryShown<'static>),
+        (status = 404, description = "There is no such registry."),
+        (status = 409, description = "It is not possible as things are, or somebody else was faster."),
+    )
+)]
 pub async fn put<C: Cluster>(
     Shared(state): Shared<State<C>>,
     NamePath(named): NamePath,
@@ -83,7 +150,19 @@ async fn update<C: Cluster>(
     state.registries.update(request).await.map(|found| shown(StatusCode::OK, &found)).map_err(problem)
 }
 
-/// `DELETE /api/v1/dnc/registries/{id}`: the registry is retired; answers of the past still name it.
+/// Gives a registry up. It is still shown as `retired`, since answers of the past name it.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/dnc/registries/{id}",
+    operation_id = "retire_registry",
+    tag = "registry",
+    params(RegistryPath),
+    responses(
+        (status = 200, description = "The registry as it is now.", body = RegistryShown<'static>),
+        (status = 404, description = "There is no such registry."),
+        (status = 409, description = "It holds suppressions, or is needed."),
+    )
+)]
 pub async fn retire<C: Cluster>(
     Shared(state): Shared<State<C>>,
     NamePath(named): NamePath,

@@ -4,71 +4,174 @@
 use dnc_proto::v1;
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
 use super::read::given;
 use crate::failure::Invalid;
 
 /// Body of a new registry, or of a change.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RegistryBody {
+    /// Unique in the cluster for good.
+    #[schema(nullable = false, min_length = 1, max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]*$")]
     name: Option<String>,
+    /// Whose numbers it holds.
+    #[schema(nullable = false, pattern = "^(federal|state|internal|litigation|wireless|partner)$")]
     r#type: Option<String>,
+    /// The tenant that it belongs to; without it, it is shared.
+    #[schema(nullable = false, max_length = 64, pattern = "^([a-z0-9][a-z0-9._-]*)?$")]
     owner: Option<String>,
+    /// The edition that the change was made from; without it, or with 0, whatever it is now.
+    #[schema(nullable = false, maximum = 9_223_372_036_854_775_807_u64)]
     edition: Option<u64>,
+    /// Country or state code.
+    #[schema(nullable = false, max_length = 64)]
     jurisdiction: Option<String>,
+    /// Whether it is consulted. What a live registry holds lists in any case.
+    #[schema(nullable = false)]
     enabled: Option<bool>,
+    /// Days that its lists may be old at the time of a call; usually 31.
+    #[schema(nullable = false, minimum = 1, maximum = 366)]
     max_age_days: Option<u32>,
+    /// Complete versions that are kept, the active one included; usually 3.
+    #[schema(nullable = false, minimum = 1, maximum = 20)]
     keep_versions: Option<u32>,
+    #[serde(default)]
     guard: GuardBody,
+    #[serde(default)]
     exemption_months: MonthsBody,
+    #[serde(default)]
     reading: ReadingBody,
-    #[serde(deserialize_with = "given", alias = "api_endpoint")]
+    /// Where its lists are fetched from: `file`, `http`, `https`, `s3` or `sftp`, without a password.
+    /// Only for registries that are loaded from lists; null means nowhere.
+    #[serde(default, deserialize_with = "given", alias = "api_endpoint")]
+    #[schema(format = "list-url", max_length = 2048)]
     url: Option<Option<String>>,
-    #[serde(deserialize_with = "given")]
+    /// Where a number can be looked up: `http` or `https`, with `{number}` once behind the host.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(format = "lookup-url", max_length = 2048)]
     lookup_url: Option<Option<String>>,
-    #[serde(deserialize_with = "given")]
+    /// The provider's key. It is stored encrypted and never shown; null takes it away.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(write_only, format = "provider-key", max_length = 4096)]
     api_key: Option<Option<String>>,
-    #[serde(deserialize_with = "given")]
+    /// When its lists are fetched; null means only on request. Means nothing without a `url`.
+    #[serde(default, deserialize_with = "given")]
     schedule: Option<Option<ScheduleBody>>,
+    /// Most requests a second to where its lists come from; usually 10.
+    #[schema(nullable = false, minimum = 1, maximum = 1000)]
     rate_limit: Option<u32>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// By how much a load may change it without being forced, percent; null means by any.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = GuardChange)]
+#[serde(deny_unknown_fields)]
 struct GuardBody {
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(maximum = 100)]
     shrink_percent: Option<Option<u32>>,
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(maximum = 1_000_000)]
     growth_percent: Option<Option<u32>>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// How long a business relationship lifts its listings.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = ExemptionMonthsChange)]
+#[serde(deny_unknown_fields)]
 struct MonthsBody {
+    #[schema(nullable = false, maximum = 120)]
     purchase: Option<u32>,
+    #[schema(nullable = false, maximum = 120)]
     inquiry: Option<u32>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// How its files are read, where they do not say it themselves; null takes away what is set.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = ReadingChange)]
+#[serde(deny_unknown_fields)]
 struct ReadingBody {
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(pattern = "^(ftc_flat|digits|xml|csv|change|mapped)?$")]
     format: Option<Option<String>>,
-    #[serde(deserialize_with = "given")]
+    /// Which columns hold what, of a list whose layout is its own.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Object>, example = json!({
+        "layout": {"delimited": {"delimiter": "|", "quoted": false}},
+        "skip_lines": 1,
+        "columns": {"number": {"whole": {"column": 1}}, "country": null, "time": null, "action": null},
+    }))]
     mapping: Option<Option<Value>>,
-    #[serde(deserialize_with = "given")]
+    /// The column of a CSV file that holds the number.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(max_length = 128)]
     csv_column: Option<Option<String>>,
+    /// The calling code of numbers that come without one.
+    #[schema(nullable = false, minimum = 1, maximum = 999)]
     default_country: Option<u32>,
-    #[serde(deserialize_with = "given")]
+    /// How many digits a national number of that country has.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(minimum = 4, maximum = 14)]
     national_digits: Option<Option<u32>>,
 }
 
-#[derive(Deserialize)]
+/// When lists are fetched.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewSchedule)]
 #[serde(deny_unknown_fields)]
 struct ScheduleBody {
+    /// Minute, hour, day of month, month, day of week.
+    #[schema(format = "cron", max_length = 128, example = "0 3 * * *")]
     cron: String,
+    /// By its IANA name.
+    #[schema(format = "time-zone", max_length = 64, example = "America/New_York")]
     time_zone: String,
+}
+
+/// Describes a [`RegistryBody`] that makes a registry.
+pub struct NewRegistry;
+
+/// Describes a [`RegistryBody`] that changes one.
+pub struct RegistryChange;
+
+// === impl NewRegistry, RegistryChange ===
+
+impl PartialSchema for NewRegistry {
+    fn schema() -> RefOr<Schema> {
+        body_without(&["edition"], &["name", "type"])
+    }
+}
+
+impl PartialSchema for RegistryChange {
+    fn schema() -> RefOr<Schema> {
+        body_without(&["name", "type", "owner"], &[])
+    }
+}
+
+impl ToSchema for NewRegistry {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        RegistryBody::schemas(schemas);
+    }
+}
+
+impl ToSchema for RegistryChange {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        RegistryBody::schemas(schemas);
+    }
+}
+
+/// The body without some of its fields, and with others required.
+fn body_without(left_out: &[&str], required: &[&str]) -> RefOr<Schema> {
+    let mut schema = RegistryBody::schema();
+    if let RefOr::T(Schema::Object(body)) = &mut schema {
+        body.properties.retain(|name, _| !left_out.contains(&name.as_str()));
+        body.required = required.iter().map(|name| (*name).to_owned()).collect();
+    }
+    schema
 }
 
 // === impl RegistryBody ===

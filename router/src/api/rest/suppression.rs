@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
-use axum::routing::{delete, post};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::openapi::{IdText, KeyHeader, NameText, PhoneText, TenantHeader};
 use super::problem::Problem;
 use super::read::{Body, OptionalBody, Params, PhonePath, Tenant};
 use super::write_id::WriteId;
@@ -19,71 +21,116 @@ use crate::suppress::{Addition, Error, Removal, Verification, shown_time};
 /// The routes.
 pub fn routes<C: Cluster>() -> OpenApiRouter<State<C>> {
     OpenApiRouter::new()
-        .route("/api/v1/dnc/suppression", post(add).get(super::suppression_lists::search))
-        .route("/api/v1/dnc/internal", post(add))
-        .route("/api/v1/dnc/internal/{phone}", delete(remove))
-        .route("/api/v1/dnc/suppression/{phone}", delete(remove))
-        .route("/api/v1/dnc/suppression/{phone}/verify", post(verify))
+        .routes(routes!(add, super::suppression_lists::search))
+        .routes(routes!(add_internal))
+        .routes(routes!(remove))
+        .routes(routes!(remove_internal))
+        .routes(routes!(verify))
 }
 
 /// Body of an addition.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewSuppression)]
 #[serde(deny_unknown_fields)]
 pub struct AddBody {
+    #[schema(value_type = PhoneText)]
     phone_number: String,
+    /// Why; may be empty.
+    #[schema(max_length = 1024)]
     reason: String,
+    /// Who enters it; may be empty.
+    #[schema(max_length = 128)]
     added_by: String,
+    /// A live registry; without it, `internal`.
     #[serde(default)]
+    #[schema(value_type = NameText)]
     registry: String,
+    /// Where it came in.
     #[serde(default)]
+    #[schema(max_length = 1024)]
     source: String,
+    /// Who wants it, `consumer` or `company`; without it, `consumer`.
     #[serde(default)]
+    #[schema(pattern = "^(consumer|company)?$")]
     origin: String,
+    /// The person.
     #[serde(default)]
+    #[schema(max_length = 1024)]
     consumer_name: String,
+    /// Anything else, for people.
     #[serde(default)]
+    #[schema(max_length = 1024)]
     notes: String,
+    /// When it ends, which lies ahead; not together with `expires_in`. Without either it does not end.
     #[serde(default)]
+    #[schema(format = DateTime)]
     expires_at: Option<String>,
+    /// In how many seconds it ends.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 3_162_240_000_u64)]
     expires_in: Option<u64>,
+    /// For which calls: `tenant`, `brand NAME` or `campaign NAME`; without it, for all of the tenant's.
     #[serde(default)]
+    #[schema(
+        max_length = 137,
+        pattern = r"^(tenant|(brand|campaign) [^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*)?$"
+    )]
     scope: String,
+    /// The caller's own fields; 4096 bytes at most, keys and values together.
     #[serde(default)]
     metadata: BTreeMap<String, String>,
+    /// Names the request, as an `Idempotency-Key` does. Not in an item of a bulk: the bulk is named.
     #[serde(default)]
+    #[schema(value_type = IdText)]
     request_id: String,
 }
 
 /// Parameters of a removal.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveParams {
+    /// Why.
     #[serde(default)]
+    #[param(required = true, max_length = 1024, pattern = r"\S")]
     reason: String,
+    /// Who removes it.
     #[serde(default)]
+    #[param(max_length = 128)]
     removed_by: String,
+    /// A live registry; without it, `internal`.
     #[serde(default)]
+    #[param(value_type = NameText)]
     registry: String,
+    /// Names the request, as an `Idempotency-Key` does. One that holds a time, as UUIDs of version 7 do,
+    /// removes only what was added before; the time must not lie ahead.
     #[serde(default)]
+    #[param(value_type = IdText)]
     request_id: String,
-    /// With commas between them.
+    /// The entries to remove, with commas between them; without it, all that stand.
     #[serde(default)]
+    #[param(value_type = Vec<IdText>, style = Form, explode = false, max_items = 1000)]
     entry_ids: String,
 }
 
 /// Body of a verification.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = Verification)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyBody {
+    /// A live registry; without it, `internal`.
     #[serde(default)]
+    #[schema(value_type = NameText)]
     registry: String,
+    /// Names the request, as an `Idempotency-Key` does.
     #[serde(default)]
+    #[schema(value_type = IdText)]
     request_id: String,
 }
 
 /// The answer to an addition.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AddedSuppression)]
 pub struct AddedShown {
     suppression_id: String,
     phone_number: String,
@@ -91,8 +138,10 @@ pub struct AddedShown {
 }
 
 /// The answer to a removal.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RemovedSuppressions)]
 pub struct RemovedShown {
+    /// How many entries.
     removed: u64,
     /// Entries that stand because they are newer than the request.
     #[serde(skip_serializing_if = "is_zero")]
@@ -102,15 +151,27 @@ pub struct RemovedShown {
 }
 
 /// The answer to a verification.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = VerifiedSuppressions)]
 pub struct VerifiedShown {
+    /// How many entries.
     verified: u64,
     phone_number: String,
     registry: String,
+    #[schema(format = DateTime)]
     last_verified_at: String,
 }
 
-/// `POST /api/v1/dnc/suppression`, `POST /api/v1/dnc/internal`
+/// Lists a number: checks find it as soon as this is answered.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dnc/suppression",
+    operation_id = "add_suppression",
+    tag = "suppression",
+    params(TenantHeader, KeyHeader),
+    request_body = AddBody,
+    responses((status = 201, description = "The entry.", body = AddedShown))
+)]
 pub async fn add<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Tenant(tenant): Tenant,
@@ -127,7 +188,37 @@ pub async fn add<C: Cluster>(
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
-/// `DELETE /api/v1/dnc/suppression/{phone}`, `DELETE /api/v1/dnc/internal/{phone}`
+/// Lists a number, as `POST /api/v1/dnc/suppression` does.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dnc/internal",
+    operation_id = "add_internal_suppression",
+    tag = "suppression",
+    params(TenantHeader, KeyHeader),
+    request_body = AddBody,
+    responses((status = 201, description = "The entry.", body = AddedShown))
+)]
+async fn add_internal<C: Cluster>(
+    state: Shared<State<C>>,
+    tenant: Tenant,
+    id: WriteId,
+    body: Body<AddBody>,
+) -> Result<(StatusCode, Json<AddedShown>), Problem> {
+    add(state, tenant, id, body).await
+}
+
+/// Lists a number no more: its entries in one registry are removed.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/dnc/suppression/{phone}",
+    operation_id = "remove_suppression",
+    tag = "suppression",
+    params(("phone" = PhoneText, Path, description = "The number."), RemoveParams, TenantHeader, KeyHeader),
+    responses(
+        (status = 200, description = "What was removed.", body = RemovedShown),
+        (status = 404, description = "The registry does not list this number, or there is no such registry or tenant."),
+    )
+)]
 pub async fn remove<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Tenant(tenant): Tenant,
@@ -156,7 +247,41 @@ pub async fn remove<C: Cluster>(
     }))
 }
 
-/// `POST /api/v1/dnc/suppression/{phone}/verify`
+/// Lists a number no more, as `DELETE /api/v1/dnc/suppression/{phone}` does.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/dnc/internal/{phone}",
+    operation_id = "remove_internal_suppression",
+    tag = "suppression",
+    params(("phone" = PhoneText, Path, description = "The number."), RemoveParams, TenantHeader, KeyHeader),
+    responses(
+        (status = 200, description = "What was removed.", body = RemovedShown),
+        (status = 404, description = "The registry does not list this number, or there is no such registry or tenant."),
+    )
+)]
+async fn remove_internal<C: Cluster>(
+    state: Shared<State<C>>,
+    tenant: Tenant,
+    id: WriteId,
+    phone: PhonePath,
+    params: Params<RemoveParams>,
+) -> Result<Json<RemovedShown>, Problem> {
+    remove(state, tenant, id, phone, params).await
+}
+
+/// Notes that somebody made sure that a number's entries still hold.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dnc/suppression/{phone}/verify",
+    operation_id = "verify_suppression",
+    tag = "suppression",
+    params(("phone" = PhoneText, Path, description = "The number."), TenantHeader, KeyHeader),
+    request_body = Option<VerifyBody>,
+    responses(
+        (status = 200, description = "What was verified, and when.", body = VerifiedShown),
+        (status = 404, description = "The registry does not list this number, or there is no such registry or tenant."),
+    )
+)]
 pub async fn verify<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Tenant(tenant): Tenant,

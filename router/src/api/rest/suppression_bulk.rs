@@ -3,10 +3,12 @@
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State as Shared};
 use axum::http::StatusCode;
-use axum::routing::post;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::openapi::{IdText, KeyHeader, NameText, PhoneText, TenantHeader};
 use super::problem::Problem;
 use super::read::{LargeBody, MAX_LARGE_BODY, Tenant};
 use super::suppression::{AddBody, in_body, is_zero};
@@ -20,47 +22,71 @@ use crate::suppress::{Bulk, BulkAnswer, BulkItem, BulkRemoval, Error, Outcome};
 const FAULTS_SHOWN: usize = 1_000;
 
 /// Body of a bulk addition.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewSuppressions)]
 #[serde(deny_unknown_fields)]
 pub struct BulkAddBody {
+    #[schema(min_items = 1, max_items = 10_000)]
     items: Vec<AddBody>,
+    /// Whether the items that are right are written even if others are not.
     #[serde(default)]
     partial: bool,
+    /// Names the request, as an `Idempotency-Key` does.
     #[serde(default)]
+    #[schema(value_type = IdText)]
     request_id: String,
 }
 
 /// Body of a bulk removal.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SuppressionRemovals)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveBody {
+    #[schema(value_type = Vec<PhoneText>, min_items = 1, max_items = 10_000)]
     phone_numbers: Vec<String>,
+    /// Why.
+    #[schema(max_length = 1024, pattern = r"\S")]
     reason: String,
+    /// Who removes them.
     #[serde(default)]
+    #[schema(max_length = 128)]
     removed_by: String,
+    /// A live registry; without it, `internal`.
     #[serde(default)]
+    #[schema(value_type = NameText)]
     registry: String,
+    /// Whether the numbers that are right are removed even if others are none.
     #[serde(default)]
     partial: bool,
+    /// Names the request, as an `Idempotency-Key` does. One that holds a time, as UUIDs of version 7 do,
+    /// removes only what was added before; the time must not lie ahead.
     #[serde(default)]
+    #[schema(value_type = IdText)]
     request_id: String,
 }
 
 /// What became of a bulk.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = BulkOutcome)]
 pub struct BulkShown {
+    /// Names the request: repeating it with this id is safe.
     request_id: String,
     acknowledged: u64,
     refused: u64,
     not_done: u64,
     unknown: u64,
+    /// One for each item, in the order of the request.
     results: Vec<ItemShown>,
 }
 
-#[derive(Serialize)]
+/// What became of one item.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ItemOutcome)]
 struct ItemShown {
+    /// Where it stands in the request, from 0.
     position: usize,
     /// `acknowledged`, `refused`, `not_done` or `unknown`.
+    #[schema(pattern = "^(acknowledged|refused|not_done|unknown)$")]
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     suppression_id: Option<String>,
@@ -68,6 +94,7 @@ struct ItemShown {
     phone_number: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     removed: Option<u64>,
+    /// Entries that stand because they are newer than the request.
     #[serde(skip_serializing_if = "is_zero")]
     kept: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,13 +103,22 @@ struct ItemShown {
 
 /// The routes.
 pub fn routes<C: Cluster>() -> OpenApiRouter<State<C>> {
-    OpenApiRouter::new()
-        .route("/api/v1/dnc/suppression/bulk", post(add))
-        .route("/api/v1/dnc/suppression/bulk-remove", post(remove))
-        .layer(DefaultBodyLimit::max(MAX_LARGE_BODY))
+    OpenApiRouter::new().routes(routes!(add)).routes(routes!(remove)).layer(DefaultBodyLimit::max(MAX_LARGE_BODY))
 }
 
-/// `POST /api/v1/dnc/suppression/bulk`. 200 if all is acknowledged, else 207: each result says what became of it.
+/// Lists many numbers.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dnc/suppression/bulk",
+    operation_id = "add_suppressions",
+    tag = "suppression",
+    params(TenantHeader, KeyHeader),
+    request_body = BulkAddBody,
+    responses(
+        (status = 200, description = "All of them are acknowledged.", body = BulkShown),
+        (status = 207, description = "Each result says what became of its item.", body = BulkShown),
+    )
+)]
 pub async fn add<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Tenant(tenant): Tenant,
@@ -100,7 +136,19 @@ pub async fn add<C: Cluster>(
     Ok(answer(&done.map_err(|why| problem(&why, pointer))?, false))
 }
 
-/// `POST /api/v1/dnc/suppression/bulk-remove`. 200 if all is acknowledged, else 207: each result says what became of it.
+/// Lists many numbers no more.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dnc/suppression/bulk-remove",
+    operation_id = "remove_suppressions",
+    tag = "suppression",
+    params(TenantHeader, KeyHeader),
+    request_body = RemoveBody,
+    responses(
+        (status = 200, description = "All of them are acknowledged.", body = BulkShown),
+        (status = 207, description = "Each result says what became of its number.", body = BulkShown),
+    )
+)]
 pub async fn remove<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Tenant(tenant): Tenant,

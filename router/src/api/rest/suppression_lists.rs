@@ -5,11 +5,13 @@ use axum::body::Body as HttpBody;
 use axum::extract::State as Shared;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::openapi::{NameText, PhoneText, TenantHeader};
 use super::problem::Problem;
 use super::read::{Params, Tenant, essence};
 use super::suppression::in_parameters;
@@ -20,24 +22,58 @@ use crate::failure::Invalid;
 use crate::suppress::{Error, Format, MAX_PIECE, Question};
 
 /// Parameters of a search.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct SearchParams {
+    /// Entries of this number. Of this and the four below, and `removed`, one at most.
+    #[serde(default)]
+    #[param(value_type = PhoneText)]
     number: String,
+    /// Entries of numbers that begin so.
+    #[serde(default)]
+    #[param(pattern = r"^(([2-9][0-9]{2,9}|1[0-9]{2,10})|\+(1[0-9]{2,10}|[2-9][0-9]{2,14}))$")]
     prefix: String,
+    /// Entries with this very reason.
+    #[serde(default)]
+    #[param(max_length = 1024)]
     reason: String,
+    /// Entries that this person entered.
+    #[serde(default)]
+    #[param(max_length = 128)]
     added_by: String,
-    from: String,
-    until: String,
+    /// Entries last verified before this time.
+    #[serde(default)]
+    #[param(format = DateTime)]
     not_verified_since: String,
+    /// Entries that were removed.
+    #[serde(default)]
     removed: bool,
+    /// Added, or removed, at this time or later; alone, or with `reason`, `added_by` or `removed`.
+    #[serde(default)]
+    #[param(format = DateTime)]
+    from: String,
+    /// Added, or removed, at this time or earlier; as `from`.
+    #[serde(default)]
+    #[param(format = DateTime)]
+    until: String,
+    /// Only entries of this live registry.
+    #[serde(default)]
+    #[param(value_type = NameText)]
     registry: String,
+    /// Entries in a page; without it, 100.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 1000, nullable = false)]
     limit: Option<u32>,
+    /// What the page before ended with: where to go on in the same search.
+    #[serde(default)]
+    #[param(format = "cursor")]
     cursor: String,
 }
 
 /// A page of what was found.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Suppressions)]
 pub struct PageShown {
     suppressions: Vec<SuppressionShown>,
     /// For the next page; null if there is none.
@@ -45,35 +81,50 @@ pub struct PageShown {
 }
 
 /// Parameters of an export.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ExportParams {
+    /// Without it, `csv`.
     #[serde(default)]
+    #[param(pattern = "^(csv|jsonl)?$")]
     format: String,
+    /// A live registry; without it, all of them.
     #[serde(default)]
+    #[param(value_type = NameText)]
     registry: String,
 }
 
 /// Parameters of an import.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ImportParams {
+    /// A live registry; without it, the one that each entry names.
     #[serde(default)]
+    #[param(value_type = NameText)]
     registry: String,
 }
 
 /// What an import did.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ImportedSuppressions)]
 pub struct ImportedShown {
+    /// Entries that were read.
     entries: u64,
+    /// Taken in now.
     added: u64,
+    /// There already.
     unchanged: u64,
+    /// Left out because their time is over.
     ended: u64,
     refused: u64,
+    /// The first of those that were refused.
     refused_lines: Vec<LineShown>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RefusedLine)]
 struct LineShown {
     line: u64,
     error: String,
@@ -81,12 +132,21 @@ struct LineShown {
 
 /// The routes of what takes long.
 pub fn long_routes<C: Cluster>() -> OpenApiRouter<State<C>> {
-    OpenApiRouter::new()
-        .route("/api/v1/dnc/suppression/export", get(export))
-        .route("/api/v1/dnc/suppression/import", post(import))
+    OpenApiRouter::new().routes(routes!(export)).routes(routes!(import))
 }
 
-/// `GET /api/v1/dnc/suppression`
+/// Finds entries by what they say, a page at a time.
+#[utoipa::path(
+    get,
+    path = "/api/v1/dnc/suppression",
+    operation_id = "search_suppressions",
+    tag = "suppression",
+    params(SearchParams, TenantHeader),
+    responses(
+        (status = 200, description = "A page of them.", body = PageShown),
+        (status = 409, description = "The registry is loaded from lists: it has no entries."),
+    )
+)]
 pub async fn search<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Tenant(tenant): Tenant,
@@ -113,7 +173,23 @@ pub async fn search<C: Cluster>(
     Ok(Json(PageShown { suppressions: page.entries, cursor }))
 }
 
-/// `GET /api/v1/dnc/suppression/export`. The body breaks off without its last chunk if not all could be sent.
+/// All entries of the tenant that stand, in the order of their numbers.
+///
+/// The body breaks off without its last chunk if not all could be sent.
+#[utoipa::path(
+    get,
+    path = "/api/v1/dnc/suppression/export",
+    operation_id = "export_suppressions",
+    tag = "suppression",
+    params(ExportParams, TenantHeader),
+    responses(
+        (status = 200, description = "The entries.", content(
+            (String = "text/csv"),
+            (String = "application/x-ndjson"),
+        )),
+        (status = 409, description = "The registry is loaded from lists: it has no entries."),
+    )
+)]
 pub async fn export<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Tenant(tenant): Tenant,
@@ -127,7 +203,21 @@ pub async fn export<C: Cluster>(
     Ok(([(header::CONTENT_TYPE, media_type)], HttpBody::from_stream(pieces)).into_response())
 }
 
-/// `POST /api/v1/dnc/suppression/import`
+/// Takes an export in again: entries keep their ids and times, so that doing it twice does no more than once.
+///
+/// It is written as it comes: if it fails, what came before stays.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dnc/suppression/import",
+    operation_id = "import_suppressions",
+    tag = "suppression",
+    params(ImportParams, TenantHeader),
+    request_body(content((String = "text/csv"), (String = "application/x-ndjson"))),
+    responses(
+        (status = 200, description = "What was taken in.", body = ImportedShown),
+        (status = 409, description = "The registry is loaded from lists, or takes no entries."),
+    )
+)]
 pub async fn import<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Tenant(tenant): Tenant,

@@ -4,83 +4,148 @@ use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use dnc_proto::v1;
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::openapi::{PhoneText, RegistryPath, TenantHeader};
 use super::problem::Problem;
 use super::read::{Body, NamePath, Params, Tenant};
 use crate::api::state::State;
 use crate::api::syncs;
 use crate::cluster::Cluster;
+use crate::failure::Invalid;
 use crate::shown::sync::{AllStartedShown, LookupShown, StartedShown, SyncsShown};
 use crate::sync::Error;
 
+/// The longest that a start waits for an end, seconds; as long as [`crate::sync`] does.
+const MAX_WAIT: u16 = 10;
+
 /// Parameters of a start.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct StartParams {
-    /// How long to wait for an end, seconds; at most 10.
+    /// How long to wait for an end, seconds.
     #[serde(default)]
+    #[param(maximum = 10)]
     wait: u16,
 }
 
 /// Parameters of a history.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct HistoryParams {
+    /// The newest so many; without it, or with 0, all that are remembered.
     #[serde(default)]
+    #[param(maximum = 4_294_967_295_u64)]
     limit: u32,
 }
 
 /// Body of a look-up.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewLookup)]
 #[serde(deny_unknown_fields)]
 pub struct LookupBody {
+    #[schema(value_type = PhoneText)]
     phone_number: String,
 }
 
 /// The routes.
 pub fn routes<C: Cluster>() -> OpenApiRouter<State<C>> {
     OpenApiRouter::new()
-        .route("/api/v1/dnc/registries/{id}/sync", post(start))
-        .route("/api/v1/dnc/registries/{id}/syncs", get(history))
-        .route("/api/v1/dnc/registries/{id}/lookup", post(lookup))
-        .route("/api/v1/dnc/sync/federal", post(federal))
-        .route("/api/v1/dnc/sync/state/{state}", post(self::state))
+        .routes(routes!(start))
+        .routes(routes!(history))
+        .routes(routes!(lookup))
+        .routes(routes!(federal))
+        .routes(routes!(self::state))
 }
 
-/// `POST /api/v1/dnc/registries/{id}/sync`: 202 while it runs, 200 if it was waited for and has ended.
+/// Starts a sync of a registry: its lists are fetched and loaded.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dnc/registries/{id}/sync",
+    operation_id = "start_sync",
+    tag = "import",
+    params(RegistryPath, StartParams),
+    responses(
+        (status = 200, description = "It was waited for, and has ended.", body = StartedShown<'static>),
+        (status = 202, description = "It runs.", body = StartedShown<'static>),
+        (status = 404, description = "There is no such registry."),
+        (status = 409, description = "The registry has no source, is not active, or is being synced."),
+    )
+)]
 pub async fn start<C: Cluster>(
     Shared(state): Shared<State<C>>,
     NamePath(registry): NamePath,
     Params(params): Params<StartParams>,
 ) -> Result<Response, Problem> {
-    let asked = v1::StartSyncRequest { registry, ..waiting(&params) };
+    let asked = v1::StartSyncRequest { registry, ..waiting(&params).map_err(problem)? };
     let answer = syncs::start(&state, asked).await.map_err(problem)?;
     let shown = answer.started.first().map(StartedShown::of);
     Ok((status(&answer), Json(shown)).into_response())
 }
 
-/// `POST /api/v1/dnc/sync/federal`
+/// Starts a sync of all federal registries that have a source.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dnc/sync/federal",
+    operation_id = "start_federal_syncs",
+    tag = "import",
+    params(StartParams),
+    responses(
+        (status = 200, description = "They were waited for and have ended, or none was started.", body = AllStartedShown<'static>),
+        (status = 202, description = "Some run.", body = AllStartedShown<'static>),
+        (status = 404, description = "There is none."),
+    )
+)]
 pub async fn federal<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Params(params): Params<StartParams>,
 ) -> Result<Response, Problem> {
-    all(&state, v1::StartSyncRequest { r#type: "federal".into(), ..waiting(&params) }).await
+    all(&state, v1::StartSyncRequest { r#type: "federal".into(), ..waiting(&params).map_err(problem)? }).await
 }
 
-/// `POST /api/v1/dnc/sync/state/{state}`
+/// Starts a sync of all registries of a state that have a source.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dnc/sync/state/{state}",
+    operation_id = "start_state_syncs",
+    tag = "import",
+    params(
+        ("state" = String, Path, description = "The jurisdiction, as the registries have it.", min_length = 1),
+        StartParams,
+    ),
+    responses(
+        (status = 200, description = "They were waited for and have ended, or none was started.", body = AllStartedShown<'static>),
+        (status = 202, description = "Some run.", body = AllStartedShown<'static>),
+        (status = 404, description = "There is none."),
+    )
+)]
 pub async fn state<C: Cluster>(
     Shared(state): Shared<State<C>>,
     NamePath(jurisdiction): NamePath,
     Params(params): Params<StartParams>,
 ) -> Result<Response, Problem> {
-    all(&state, v1::StartSyncRequest { r#type: "state".into(), jurisdiction, ..waiting(&params) }).await
+    all(&state, v1::StartSyncRequest { r#type: "state".into(), jurisdiction, ..waiting(&params).map_err(problem)? })
+        .await
 }
 
-/// `GET /api/v1/dnc/registries/{id}/syncs`
+/// What runs, what is due, and what came of the last syncs of a registry.
+#[utoipa::path(
+    get,
+    path = "/api/v1/dnc/registries/{id}/syncs",
+    operation_id = "list_syncs",
+    tag = "import",
+    params(RegistryPath, HistoryParams),
+    responses(
+        (status = 200, description = "All of it, newest first.", body = SyncsShown<'static>),
+        (status = 404, description = "There is no such registry."),
+    )
+)]
 pub async fn history<C: Cluster>(
     Shared(state): Shared<State<C>>,
     NamePath(registry): NamePath,
@@ -91,7 +156,21 @@ pub async fn history<C: Cluster>(
     Ok(Json(SyncsShown::of(&answer)).into_response())
 }
 
-/// `POST /api/v1/dnc/registries/{id}/lookup`
+/// Asks the place where a registry's lists come from for one number, and compares.
+///
+/// It changes nothing and is no check: it says whether the list here and its origin agree.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dnc/registries/{id}/lookup",
+    operation_id = "look_up_number",
+    tag = "import",
+    params(RegistryPath, TenantHeader),
+    request_body = LookupBody,
+    responses(
+        (status = 200, description = "What both say.", body = LookupShown<'static>),
+        (status = 409, description = "The registry has no place to look a number up at, or its key does not open."),
+    )
+)]
 pub async fn lookup<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Tenant(tenant): Tenant,
@@ -108,8 +187,11 @@ async fn all<C: Cluster>(state: &State<C>, asked: v1::StartSyncRequest) -> Resul
     Ok((status(&answer), Json(AllStartedShown::of(&answer))).into_response())
 }
 
-fn waiting(params: &StartParams) -> v1::StartSyncRequest {
-    v1::StartSyncRequest { wait_ms: u32::from(params.wait) * 1_000, ..v1::StartSyncRequest::default() }
+fn waiting(params: &StartParams) -> Result<v1::StartSyncRequest, Error> {
+    if params.wait > MAX_WAIT {
+        return Err(Invalid::new("wait", format!("must be 0 to {MAX_WAIT}")).into());
+    }
+    Ok(v1::StartSyncRequest { wait_ms: u32::from(params.wait) * 1_000, ..v1::StartSyncRequest::default() })
 }
 
 fn status(answer: &v1::StartSyncResponse) -> StatusCode {

@@ -4,13 +4,15 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State as Shared};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use dnc_core::ids::{RegistryId, VersionId};
 use dnc_core::registry::Registry;
 use dnc_proto::v1;
 use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::openapi::RegistryPath;
 use super::problem::Problem;
 use super::read::Params;
 use crate::api::state::State;
@@ -18,33 +20,49 @@ use crate::cluster::Cluster;
 use crate::import::{Activated, Error};
 use crate::shown::ActivatedShown;
 
-/// Where a version is made active.
-pub const ACTIVATE: &str = "/api/v1/dnc/registries/{id}/versions/{version}/activate";
-/// Where the version before is made active again.
-pub const ROLL_BACK: &str = "/api/v1/dnc/registries/{id}/rollback";
-
 /// The routes.
 pub fn routes<C: Cluster>() -> OpenApiRouter<State<C>> {
-    OpenApiRouter::new().route(ACTIVATE, post(activate)).route(ROLL_BACK, post(roll_back))
+    OpenApiRouter::new().routes(routes!(activate)).routes(routes!(roll_back))
 }
 
 /// Parameters of an activation.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ActivateParams {
+    /// Even if a guard holds it back.
     #[serde(default)]
     force: bool,
 }
 
 /// Parameters of a rollback.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct RollBackParams {
+    /// The version that is to be active no more: with it, repeating the request does no more than once.
     #[serde(default)]
+    #[param(maximum = 9_223_372_036_854_775_807_u64)]
     from: u64,
 }
 
-/// `POST /api/v1/dnc/registries/{id}/versions/{version}/activate`
+/// Makes a version of a registry active: one that a guard held back, or one from before.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dnc/registries/{id}/versions/{version}/activate",
+    operation_id = "activate_version",
+    tag = "registry",
+    params(
+        RegistryPath,
+        ("version" = u64, Path, description = "The version.", maximum = 9_223_372_036_854_775_807_u64),
+        ActivateParams,
+    ),
+    responses(
+        (status = 200, description = "It is active everywhere.", body = ActivatedShown<'static>),
+        (status = 404, description = "There is no such registry or version."),
+        (status = 409, description = "It cannot be made active as things are, or a guard holds it back."),
+    )
+)]
 pub async fn activate<C: Cluster>(
     Shared(state): Shared<State<C>>,
     path: Result<Path<(String, u64)>, PathRejection>,
@@ -56,7 +74,19 @@ pub async fn activate<C: Cluster>(
     answer(done)
 }
 
-/// `POST /api/v1/dnc/registries/{id}/rollback`
+/// Makes the version of a registry active that was so before.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dnc/registries/{id}/rollback",
+    operation_id = "roll_back_registry",
+    tag = "registry",
+    params(RegistryPath, RollBackParams),
+    responses(
+        (status = 200, description = "It is active everywhere.", body = ActivatedShown<'static>),
+        (status = 404, description = "There is no such registry."),
+        (status = 409, description = "There is no version to go back to, or another one is active than said."),
+    )
+)]
 pub async fn roll_back<C: Cluster>(
     Shared(state): Shared<State<C>>,
     path: Result<Path<String>, PathRejection>,
