@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use dnc_consensus::{ClusterId, Host, Store, StoreOptions};
+use dnc_core::ids::NodeId;
 use dnc_meta::{CatalogCache, MetaClient};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
@@ -41,15 +42,15 @@ pub async fn run(
         meta.set_cluster(identity.cluster);
     }
 
-    // Whatever ends first ends the rest.
-    let stop = stop.child_token();
+    // Whatever ends first ends the rest. It is not cancelled with the caller's: leaderships are handed over before.
+    let (asked_to_stop, stop) = (stop, CancellationToken::new());
     let _guard = stop.clone().drop_guard();
     let mut tasks = Tasks::new(stop.clone());
     tasks.spawn("following the catalog", dnc_meta::follow(meta.clone(), cache.clone(), stop.clone()));
     let identity = match remembered {
         Some(identity) => identity,
         None => tokio::select! {
-            joined = identity::join(&store, &options, &meta, &cache, &stop) => joined?,
+            joined = identity::join(&store, &options, &meta, &cache, &asked_to_stop) => joined?,
             error = tasks.ended() => return Err(error),
         },
     };
@@ -62,7 +63,11 @@ pub async fn run(
         std::sync::Arc::new(CatalogPeers(cache.clone())),
         options.raft.clone(),
     )?;
-    let outcome = serve(&options, listeners, ready, &stop, store, identity, meta, cache, &host, tasks).await;
+    let hosting = Hosting::default();
+    let leaving = leave(&asked_to_stop, &stop, &ready, &hosting, identity.node);
+    let serving =
+        serve(&options, listeners, ready.clone(), &stop, store, identity, meta, cache, &host, hosting.clone(), tasks);
+    let (outcome, ()) = tokio::join!(async { ending(&stop, serving.await) }, leaving);
     stop.cancel();
     host.shutdown(STOP_LIMIT).await;
     outcome
@@ -79,10 +84,10 @@ async fn serve(
     meta: MetaClient,
     cache: CatalogCache,
     host: &Host,
+    hosting: Hosting,
     mut tasks: Tasks,
 ) -> Result<(), Error> {
     let raft = host.serve(listeners.raft);
-    let hosting = Hosting::default();
     tasks.spawn("keeping the catalog's copy", catalog_copy::keep(store.clone(), cache.clone(), stop.clone()));
     tasks.spawn(
         "hosting replicas",
@@ -110,6 +115,29 @@ async fn serve(
         error = refused => Err(error),
         error = tasks.ended() => Err(error),
     }
+}
+
+/// Ends everything else too.
+fn ending<T>(stop: &CancellationToken, outcome: T) -> T {
+    stop.cancel();
+    outcome
+}
+
+/// Waits until the node is to stop, says that it is not ready any more, hands its leaderships over, and stops the rest.
+async fn leave(
+    asked_to_stop: &CancellationToken,
+    stop: &CancellationToken,
+    ready: &watch::Sender<bool>,
+    hosting: &Hosting,
+    me: NodeId,
+) {
+    tokio::select! {
+        () = stop.cancelled() => return,
+        () = asked_to_stop.cancelled() => {}
+    }
+    ready.send_replace(false);
+    hosting.hand_over(me).await;
+    stop.cancel();
 }
 
 fn check(options: &Options) -> Result<(), Error> {

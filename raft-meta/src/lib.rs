@@ -2,11 +2,11 @@
 //!
 //! The catalog itself and its changes are in `dnc_core::catalog`; replication is in
 //! `dnc_consensus`. This crate joins the two and puts them on the network. It never answers a
-//! check and never moves a phone number: with the meta group down, checks go on.
+//! check and never carries a phone number: with the meta group down, checks go on.
 //!
 //! A voter: start at [`run`], which reads like a table of contents. [`bootstrap`] settles who the
 //! voters are, once; `machine` applies changes; `board` and `feed` tell watchers of them;
-//! `service` is what the network sees; `reconcile` is what the leader does by itself.
+//! `service` is what the network sees; `reconcile` is what the leader does by itself, and `carry_out` how it moves replicas.
 //!
 //! The caller's side, for nodes and routers: [`MetaClient`] proposes, [`CatalogCache`] is the
 //! catalog as a process knows it, and [`follow`] keeps it fresh.
@@ -15,11 +15,13 @@ mod backoff;
 mod board;
 pub mod bootstrap;
 mod cache;
+mod carry_out;
 mod client;
 mod error;
 mod feed;
 mod follow;
 mod machine;
+pub mod nodes;
 mod options;
 mod reconcile;
 mod run;

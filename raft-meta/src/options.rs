@@ -32,6 +32,9 @@ pub struct Options {
     /// Nodes that must have joined before the shards are placed; without meaning after the founding.
     #[serde(default = "default_initial_nodes")]
     pub initial_nodes: u32,
+    /// A node that has been away for so many seconds has its replicas made anew on others; 0 for never.
+    #[serde(default = "default_replace_after_s")]
+    pub replace_after_s: u64,
     /// Timing of the Raft group.
     #[serde(default)]
     pub raft: HostOptions,
@@ -87,6 +90,11 @@ fn default_replication() -> u32 {
     3
 }
 
+/// Longer than a machine needs to start again.
+fn default_replace_after_s() -> u64 {
+    900
+}
+
 fn default_initial_nodes() -> u32 {
     3
 }
@@ -103,6 +111,7 @@ impl Options {
             shards: default_shards(),
             replication: default_replication(),
             initial_nodes: default_initial_nodes(),
+            replace_after_s: default_replace_after_s(),
             raft: HostOptions::default(),
         }
     }

@@ -64,11 +64,14 @@ pub(crate) async fn run(group: &Group, board: &Board, founding: &Founding) {
     }
 }
 
-async fn propose(group: &Group, change: &Change) {
+pub(crate) async fn propose(group: &Group, change: &Change) {
     let step = match change {
         Change::Found(_) => "found the cluster",
         Change::CreateRegistry { .. } => "create a first registry",
         Change::PlaceShards(_) => "place the shards",
+        Change::AdoptPlan { .. } => "plan to replace nodes that are away",
+        Change::FinishMove { .. } => "finish a move",
+        Change::DropMove { .. } => "drop a move",
         _ => "change the catalog",
     };
     match group.write(codec::encode(change), PROPOSE).await {

@@ -17,6 +17,7 @@ use tracing::{info, warn};
 
 use crate::board::Board;
 use crate::bootstrap::{self, Bootstrap, BootstrapError, Identity, ask};
+use crate::carry_out;
 use crate::error::Error;
 use crate::machine::CatalogMachine;
 use crate::options::{Options, Voter};
@@ -177,7 +178,8 @@ impl Voting<'_> {
             // Every voter does, with the same list, so it does not matter who is first.
             group.initialize(bootstrap.ids()).await.map_err(Error::Initialize)?;
             self.service.open(group.clone(), Arc::clone(&board));
-            reconcile::run(&group, &board, &founding).await;
+            let replace_after = Duration::from_secs(self.options.replace_after_s);
+            tokio::join!(reconcile::run(&group, &board, &founding), carry_out::run(&group, &board, replace_after));
             Ok(())
         };
         tokio::select! {

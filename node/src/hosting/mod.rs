@@ -3,6 +3,7 @@
 //! Each has a task of its own that starts it, watches over it, and starts it again when it has failed
 //! ([`tend`]). This room keeps those tasks alive, says what must be resident, and when the node is ready.
 
+mod handover;
 mod placements;
 mod tend;
 #[cfg(test)]
@@ -141,6 +142,7 @@ impl Hosting {
         };
         let mut changed = cache.subscribe();
         let mut wishes = Wishes::default();
+        let mut was_ready = false;
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -157,7 +159,9 @@ impl Hosting {
             }
             wishes.make(&self, &known.catalog).await;
             let needed: Vec<ShardId> = known.catalog.shard_map.shards_of(node).collect();
-            if !known.catalog.shard_map.replicas.is_empty() && self.is_ready(&needed) {
+            if !was_ready && !known.catalog.shard_map.replicas.is_empty() && self.is_ready(&needed) {
+                // Once: a node that is about to stop says that it is not any more.
+                was_ready = true;
                 ready.send_replace(true);
             }
         }

@@ -7,22 +7,17 @@ use std::time::Duration;
 
 use dnc_core::catalog::Catalog;
 use dnc_core::ids::{NodeId, ShardId};
+pub use dnc_meta::nodes::{client, connect, request};
 use dnc_proto::internal::node_service_client::NodeServiceClient;
-use dnc_proto::{CLUSTER_KEY, NODE_KEY};
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
-use tonic::metadata::AsciiMetadataValue;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::Status;
+use tonic::transport::Channel;
 
 use super::plan::Prospect;
 
-/// How long opening a connection may take.
-const CONNECT: Duration = Duration::from_millis(500);
 /// How long a node that did not answer is asked after the others.
 const SUSPECT: Duration = Duration::from_secs(1);
-/// Largest message, as on the nodes' side.
-const MAX_MESSAGE: usize = 16 << 20;
 
 /// The right to give one node the catalog; at an end when dropped.
 pub struct Offer {
@@ -163,38 +158,6 @@ impl Drop for Offer {
     }
 }
 
-/// Opens a connection when it is first used, and again whenever it breaks; the name is resolved each time.
-#[allow(clippy::result_large_err)] // tonic's own error type.
-pub fn connect(address: &str) -> Result<Channel, Status> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))
-        .map_err(|error| Status::unavailable(format!("address {address}: {error}")))?;
-    Ok(endpoint
-        .connect_timeout(CONNECT)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(Duration::from_secs(2))
-        .keep_alive_timeout(Duration::from_secs(2))
-        .keep_alive_while_idle(true)
-        .connect_lazy())
-}
-
-/// A client on a connection.
-pub fn client(channel: Channel) -> NodeServiceClient<Channel> {
-    NodeServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE)
-}
-
-/// A request that names its cluster, the node that it is meant for, and its time limit.
-pub fn request<T>(catalog: &Catalog, node: NodeId, message: T, limit: Duration) -> Request<T> {
-    let mut request = Request::new(message);
-    request.metadata_mut().insert(NODE_KEY, AsciiMetadataValue::from(node));
-    if let Some(founding) = &catalog.founding {
-        let cluster = format!("{:032x}", founding.cluster);
-        let value = AsciiMetadataValue::try_from(cluster).expect("hexadecimal is ASCII");
-        request.metadata_mut().insert(CLUSTER_KEY, value);
-    }
-    request.set_timeout(limit);
-    request
-}
-
 #[cfg(test)]
 mod tests {
     use dnc_core::catalog::{Change, Founding, NodeAddresses};
@@ -215,13 +178,6 @@ mod tests {
             catalog.apply(Change::RegisterNode { incarnation: node, addresses, zone: String::new() });
         }
         catalog
-    }
-
-    #[test]
-    fn a_request_names_the_cluster_and_the_node_that_it_is_meant_for() {
-        let request = request(&three(), 42, (), Duration::from_secs(1));
-        assert_eq!(request.metadata().get(NODE_KEY).expect("named"), "42");
-        assert_eq!(request.metadata().get(CLUSTER_KEY).expect("named"), "0000000000000000000000000000000a");
     }
 
     #[tokio::test]

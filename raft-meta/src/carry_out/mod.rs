@@ -1,0 +1,218 @@
+//! Moves replicas and leaderships: what a plan says, and what a node that stays away makes necessary.
+//!
+//! Only the voter that leads does it. It looks at what the nodes say, has the next safe step decided by pure functions
+//! (`dnc_core::moving`), does it, and forgets: its successor sees from the groups themselves how far they are. Two
+//! leaders at a time do no harm, for a group takes a change only if it is as the change expects it.
+
+mod observe;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use dnc_consensus::Group;
+use dnc_core::catalog::{Catalog, Change, Duty, Move, Plan, Purpose};
+use dnc_core::ids::{NodeId, RequestId, ShardId};
+use dnc_core::moving::{lead, plan, step};
+use dnc_proto::internal as wire;
+use dnc_proto::internal::change_group_request::Change as GroupChange;
+use dnc_proto::internal::change_group_response::Outcome;
+use futures::future::join_all;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{debug, info, warn};
+
+use self::observe::{Connections, Seen};
+use crate::board::Board;
+use crate::nodes;
+use crate::reconcile::propose;
+
+/// Pause between two looks while replicas move, and while they do not.
+const BUSY: Duration = Duration::from_millis(250);
+const IDLE: Duration = Duration::from_secs(1);
+/// Moves under way at a time: each sends a replica's whole state.
+const MOVES_AT_ONCE: usize = 4;
+/// Time for one change of a group.
+const CHANGE: Duration = Duration::from_secs(5);
+/// Leaderships are made even only while every node has answered for so long: not during a restart of one after another.
+const CALM: Duration = Duration::from_secs(10);
+
+/// What the leader remembers between two looks. A new leader begins anew.
+struct Watch {
+    connections: Connections,
+    /// When each node answered last; since this leader leads at the earliest.
+    answered: BTreeMap<NodeId, Instant>,
+    /// Since when all nodes have answered.
+    calm_since: Option<Instant>,
+}
+
+/// Carries out what is to be moved whenever this voter leads; for ever. A node that has been away for `replace_after` has
+/// its replicas made anew elsewhere, unless that is zero.
+pub async fn run(group: &Group, board: &Board, replace_after: Duration) {
+    let mut watch: Option<Watch> = None;
+    loop {
+        let catalog = board.catalog();
+        if !group.is_leader() || catalog.shard_map.replicas.is_empty() {
+            watch = None;
+            sleep(IDLE).await;
+            continue;
+        }
+        let watch = watch.get_or_insert_with(Watch::new);
+        let seen = watch.look(&catalog).await;
+        match &catalog.moves.plan {
+            Some(plan) => watch.advance(group, &catalog, plan, &seen).await,
+            None => {
+                if let Some(change) = watch.replacement(&catalog, replace_after) {
+                    propose(group, &change).await;
+                }
+            }
+        }
+        watch.spread_leaders(&catalog, &seen).await;
+        sleep(if catalog.moves.plan.is_some() { BUSY } else { IDLE }).await;
+    }
+}
+
+// === impl Watch ===
+
+impl Watch {
+    fn new() -> Self {
+        Self { connections: Connections::default(), answered: BTreeMap::new(), calm_since: None }
+    }
+
+    async fn look(&mut self, catalog: &Catalog) -> Seen {
+        let seen = self.connections.look(catalog).await;
+        let now = Instant::now();
+        self.answered.retain(|node, _| catalog.nodes.contains_key(node));
+        for node in catalog.nodes.keys() {
+            let known = self.answered.entry(*node).or_insert(now);
+            if seen.replicas.contains_key(node) {
+                *known = now;
+            }
+        }
+        let all = catalog.nodes.keys().all(|node| seen.replicas.contains_key(node));
+        self.calm_since = all.then(|| self.calm_since.unwrap_or(now));
+        seen
+    }
+
+    /// One step of each move that is under way.
+    async fn advance(&mut self, meta: &Group, catalog: &Catalog, plan: &Plan, seen: &Seen) {
+        let mut shards = BTreeSet::new();
+        let first_of_its_shard = |step: &&Move| shards.insert(step.shard);
+        let current: Vec<Move> = plan.left.iter().filter(first_of_its_shard).take(MOVES_AT_ONCE).copied().collect();
+        let mut steps = Vec::new();
+        for step in current {
+            let (group, at) = seen.group(step.shard).unzip();
+            let replicas = catalog.shard_map.replicas(step.shard);
+            let next = step::next(&step, replicas, group.as_ref(), seen.taker(&step, plan.since), plan.cancelled);
+            match (next, group) {
+                (step::Step::Wait(why), _) => debug!(shard = step.shard.0, ?why, "a move waits"),
+                (step::Step::Finish, _) => {
+                    let done = Change::FinishMove { plan: plan.id, step, now_ms: now_ms() };
+                    propose(meta, &done).await;
+                }
+                (step::Step::Drop, _) => {
+                    let dropped = Change::DropMove { plan: plan.id, step, now_ms: now_ms() };
+                    propose(meta, &dropped).await;
+                }
+                (next, Some(group)) => steps
+                    .extend(group_change(&step, next).map(|change| (step.shard, group.leader, change, at.flatten()))),
+                (_, None) => {}
+            }
+        }
+        self.change_all(catalog, steps).await;
+    }
+
+    /// Changes groups, all at once.
+    async fn change_all(
+        &mut self,
+        catalog: &Catalog,
+        steps: Vec<(ShardId, NodeId, GroupChange, Option<wire::LogPosition>)>,
+    ) {
+        let mut calls = Vec::new();
+        for (shard, leader, change, membership_at) in steps {
+            let Ok(mut client) = self.connections.client(catalog, leader) else { continue };
+            let limit_ms = u32::try_from(CHANGE.as_millis()).expect("seconds");
+            info!(shard = shard.0, leader, ?change, "a step of a move");
+            let message = wire::ChangeGroupRequest { shard: shard.0, membership_at, change: Some(change), limit_ms };
+            let request = nodes::request(catalog, leader, message, CHANGE);
+            calls.push(async move {
+                let outcome = match timeout(CHANGE, client.change_group(request)).await {
+                    Ok(Ok(response)) => response.into_inner().outcome,
+                    Ok(Err(status)) => Some(Outcome::Unknown(status.message().to_owned())),
+                    Err(_) => Some(Outcome::Unknown("no answer in time".to_owned())),
+                };
+                // Whatever came of it, the next look shows it.
+                if !matches!(outcome, Some(Outcome::Done(_))) {
+                    warn!(shard = shard.0, leader, ?outcome, "a step of a move was not done");
+                }
+            });
+        }
+        join_all(calls).await;
+    }
+
+    /// Hands over one leadership, if one should go.
+    async fn spread_leaders(&mut self, catalog: &Catalog, seen: &Seen) {
+        let leaves = |node: &NodeId| catalog.duty(*node) != Duty::Serving;
+        let calm = self.calm_since.is_some_and(|since| since.elapsed() >= CALM);
+        if !calm && !catalog.nodes.keys().any(leaves) {
+            return;
+        }
+        let serving: BTreeSet<NodeId> = seen.replicas.keys().copied().filter(|node| !leaves(node)).collect();
+        let mut led = seen.led(catalog.shard_map.shards());
+        // A shard whose replica moves has its leader changed by that, if at all.
+        led.retain(|shard| catalog.incoming(shard.shard).is_none());
+        let handover = lead::next(&led, &serving).filter(|handover| calm || leaves(&handover.from));
+        if let Some(lead::Handover { shard, from, to }) = handover {
+            let at = seen.group(shard).and_then(|(_, at)| at);
+            self.change_all(catalog, vec![(shard, from, GroupChange::Leader(to), at)]).await;
+        }
+    }
+
+    /// A plan that makes the replicas anew of nodes that have been away for too long.
+    fn replacement(&self, catalog: &Catalog, replace_after: Duration) -> Option<Change> {
+        if replace_after.is_zero() {
+            return None;
+        }
+        let holds = |node: &NodeId| catalog.shard_map.shards_of(*node).next().is_some();
+        let away: BTreeSet<NodeId> =
+            self.answered.iter().filter(|(_, last)| last.elapsed() >= BUSY * 20).map(|(node, _)| *node).collect();
+        let gone: BTreeSet<NodeId> =
+            away.iter().copied().filter(|node| self.answered[node].elapsed() >= replace_after && holds(node)).collect();
+        if gone.is_empty() {
+            return None;
+        }
+        let mut sites = plan::sites(catalog, &away);
+        for site in sites.iter_mut().filter(|site| gone.contains(&site.node)) {
+            site.gives_up = true;
+        }
+        match plan::plan(&catalog.shard_map.replicas, &sites) {
+            Ok(moves) if !moves.is_empty() => {
+                let why = format!("away for {} s: nodes {gone:?}", replace_after.as_secs());
+                let purpose = Purpose { why, throttle: 0, made_ms: now_ms() };
+                Some(Change::AdoptPlan { id: RequestId(rand::random()), purpose, moves })
+            }
+            Ok(_) => None,
+            Err(impossible) => {
+                debug!(%impossible, "nodes are away, and nobody can take their replicas");
+                None
+            }
+        }
+    }
+}
+
+/// The change of a group that a step asks for.
+fn group_change(step: &Move, next: step::Step) -> Option<GroupChange> {
+    match next {
+        step::Step::AddLearner => Some(GroupChange::AddLearner(step.to)),
+        step::Step::RemoveLearner => Some(GroupChange::RemoveLearner(step.to)),
+        step::Step::Transfer(to) => Some(GroupChange::Leader(to)),
+        step::Step::SetVoters(voters) => {
+            Some(GroupChange::Voters(wire::VoterSet { nodes: voters.into_iter().collect() }))
+        }
+        step::Step::FinishJoint => Some(GroupChange::FinishJoint(true)),
+        step::Step::Wait(_) | step::Step::Finish | step::Step::Drop => None,
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
