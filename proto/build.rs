@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 11] = [
+    const FILES: [&str; 12] = [
         "dnc/v1/check.proto",
         "dnc/v1/registry.proto",
         "dnc/v1/versions.proto",
@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "dnc/v1/rule.proto",
         "dnc/v1/report.proto",
         "dnc/v1/sync.proto",
+        "dnc/v1/cluster.proto",
         "dnc/internal/v1/node.proto",
         "dnc/internal/v1/meta.proto",
     ];
@@ -41,15 +42,35 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "ComplianceRequest",
         "StatsRequest",
     ];
+    // So is what operators see, and REST's document describes it.
+    const DESCRIBED: [&str; 15] = [
+        "ClusterStatus",
+        "ClusterProblem",
+        "ClusterNodes",
+        "ClusterNode",
+        "ClusterShards",
+        "ClusterShard",
+        "ClusterReplica",
+        "ReplicaMove",
+        "PlanPreview",
+        "NodeEffect",
+        "NodeRetired",
+        "PlanStarted",
+        "PlanProgress",
+        "PlanHistory",
+        "Explanation",
+    ];
     let build = tonic_prost_build::configure()
         .bytes(".dnc.v1.ImportRequest.chunk")
         .btree_map(".dnc.v1.ComplianceReport")
         .btree_map(".dnc.v1.Stats")
         // Holds a provider's key, which must not be printed: see `src/secret.rs`.
         .skip_debug([".dnc.v1.RegistrySettings"]);
-    SHOWN
-        .iter()
-        .fold(build, |build, name| build.message_attribute(format!(".dnc.v1.{name}"), "#[derive(serde::Serialize)]"))
+    let shown = SHOWN.iter().map(|name| (name, "#[derive(serde::Serialize)]"));
+    let described = DESCRIBED.iter().map(|name| (name, "#[derive(serde::Serialize, utoipa::ToSchema)]"));
+    shown
+        .chain(described)
+        .fold(build, |build, (name, derived)| build.message_attribute(format!(".dnc.v1.{name}"), derived))
         .compile_fds(descriptors)?;
     Ok(())
 }
