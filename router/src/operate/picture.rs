@@ -72,8 +72,10 @@ impl<'a> Picture<'a> {
 
     /// What a node said, or why it said nothing.
     pub fn answer(&self, node: NodeId) -> Result<&'a wire::ReplicasResponse, &'a str> {
-        let no_address = || Err("another node has taken its address");
-        self.said.get(&node).copied().unwrap_or_else(no_address)
+        let is_reachable = || self.catalog.nodes.get(&node).is_some_and(dnc_core::catalog::Node::is_reachable);
+        let not_asked =
+            || Err(if is_reachable() { "it has only just joined" } else { "another node has taken its address" });
+        self.said.get(&node).copied().unwrap_or_else(not_asked)
     }
 
     /// The nodes that did not answer.
