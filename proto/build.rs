@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 11] = [
+    const FILES: [&str; 12] = [
         "dnc/v1/check.proto",
         "dnc/v1/registry.proto",
         "dnc/v1/versions.proto",
@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "dnc/v1/rule.proto",
         "dnc/v1/report.proto",
         "dnc/v1/sync.proto",
+        "dnc/v1/cluster.proto",
         "dnc/internal/v1/node.proto",
         "dnc/internal/v1/meta.proto",
     ];
@@ -22,8 +23,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Served by gRPC reflection: the public files alone, whatever else the build needs.
     let public = protox::compile(FILES.iter().filter(|f| f.starts_with("dnc/v1/")), ["proto"])?;
     std::fs::write(out.join("dnc_v1.bin"), protox::prost::Message::encode_to_vec(&public))?;
-    // Reports are shown as JSON with the names that they have here, and described in OpenAPI by their comments.
-    const SHOWN: [&str; 16] = [
+    // Reports and what operators see are shown as JSON with the names that they have here, and described in
+    // OpenAPI by their comments.
+    const SHOWN: [&str; 31] = [
         "Period",
         "ComplianceReport",
         "DayCounts",
@@ -40,6 +42,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "NodeWarmed",
         "ComplianceRequest",
         "StatsRequest",
+        "ClusterStatus",
+        "ClusterProblem",
+        "ClusterNodes",
+        "ClusterNode",
+        "ClusterShards",
+        "ClusterShard",
+        "ClusterReplica",
+        "ReplicaMove",
+        "PlanPreview",
+        "NodeEffect",
+        "NodeRetired",
+        "PlanStarted",
+        "PlanProgress",
+        "PlanHistory",
+        "Explanation",
     ];
     let build = tonic_prost_build::configure()
         .bytes(".dnc.v1.ImportRequest.chunk")

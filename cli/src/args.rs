@@ -50,6 +50,10 @@ pub enum Command {
     ///
     /// Exit code 0: started, or ended well. 1: a sync that was waited for failed or is held back, or was refused. 2: nothing was started.
     Sync(crate::commands::sync::SyncArgs),
+    /// Show how the cluster stands, and why; move replicas; let nodes come and go.
+    ///
+    /// Exit code 0: done, or healthy. 1: not healthy, or a plan that was waited for was cancelled. 2: not done.
+    Cluster(crate::commands::cluster::ClusterArgs),
     /// Put load on routers and measure, or generate lists to load before.
     Bench(crate::bench::BenchArgs),
 }

@@ -56,6 +56,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tenant(asked) => commands::tenant::run(asked).await,
         Command::Exempt(asked) => commands::exempt::run(asked).await,
         Command::Sync(asked) => commands::sync::run(asked).await,
+        Command::Cluster(asked) => commands::cluster::run(asked).await,
         Command::Bench(asked) => bench::run(asked).await,
     }
 }

@@ -19,3 +19,9 @@ pub fn today() -> Date {
 pub fn now_ms() -> u64 {
     u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
 }
+
+/// A moment, milliseconds since 1970, as text (RFC 3339); empty if it is none.
+pub fn time(ms: u64) -> String {
+    let at = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    at.map(|at| at.to_string()).unwrap_or_default()
+}

@@ -53,7 +53,7 @@ pub trait Cluster: Clone + Send + Sync + 'static {
         deadline: Instant,
     ) -> impl Future<Output = Vec<NodeVersionStatus>> + Send;
 
-    /// How the replicas on each node of the shard map stand.
+    /// How the replicas on each node of the catalog stand, as far as it has an address.
     fn replicas(&self, deadline: Instant) -> impl Future<Output = Vec<NodeReplicas>> + Send;
 
     /// Has each node of the shard map read what checks read into memory; of these shards, or all if there are none.

@@ -73,9 +73,12 @@ fn kind_of(why: &Refusal) -> Kind {
         Refusal::NotFounded => Kind::Unavailable,
         Refusal::NameTaken | Refusal::TenantNameTaken | Refusal::RuleIdTaken => Kind::Exists,
         Refusal::BadName(_) | Refusal::BadRule => Kind::Invalid,
-        Refusal::UnknownRegistry | Refusal::UnknownVersion | Refusal::UnknownTenant | Refusal::UnknownRule => {
-            Kind::NotFound
-        }
+        Refusal::UnknownRegistry
+        | Refusal::UnknownVersion
+        | Refusal::UnknownTenant
+        | Refusal::UnknownRule
+        | Refusal::UnknownNode(_)
+        | Refusal::UnknownPlan => Kind::NotFound,
         Refusal::Edited | Refusal::Superseded => Kind::Aborted,
         // A full catalog does not empty itself: to try again later is no help.
         _ => Kind::Precondition,

@@ -5,7 +5,7 @@
 //!
 //! [`run`] starts it and reads like a table of contents. A check comes in through `api`, goes down
 //! through `route` to the shards, and its judgement goes back up through `api::answer`. `suppress`
-//! writes and finds opt-outs, `exempt` exemptions, `import` loads lists. What these need of the cluster below is the trait in
+//! writes and finds opt-outs, `exempt` exemptions, `import` loads lists, `operate` is for the cluster's operators. What these need of the cluster below is the trait in
 //! `cluster`, so that tests can stand in for it. [`client`] is the other end: what a caller uses.
 //! [`shown`] and [`entries`] are what both ends show answers as.
 
@@ -20,6 +20,7 @@ pub mod entries;
 mod exempt;
 mod failure;
 mod import;
+mod operate;
 mod options;
 mod privacy;
 mod registries;

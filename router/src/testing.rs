@@ -57,6 +57,9 @@ pub enum Lost {
     After,
 }
 
+/// A proposal like the first is overtaken by the second.
+type Before = (fn(&Change) -> bool, Change);
+
 #[derive(Default)]
 struct State {
     catalog: Catalog,
@@ -74,6 +77,7 @@ struct State {
     dropped: Vec<(ShardId, VersionId)>,
     lost: VecDeque<Lost>,
     lose: Option<fn(&Change) -> Option<Lost>>,
+    before: Option<Before>,
     barriers: Vec<u64>,
     no_barriers: bool,
     no_queries: bool,
@@ -252,6 +256,11 @@ impl Fake {
         self.state.lock().lose = Some(which);
     }
 
+    /// Another change is made just before the next one like this.
+    pub fn change_before(&self, which: fn(&Change) -> bool, other: Change) {
+        self.state.lock().before = Some((which, other));
+    }
+
     /// No barrier reaches all shards from now on.
     pub fn lose_barriers(&self) {
         self.state.lock().no_barriers = true;
@@ -423,6 +432,10 @@ impl Cluster for Fake {
             let next = state.lost.pop_front();
             next.or_else(|| state.lose.and_then(|lose| lose(change)))
         };
+        let overtaken = self.state.lock().before.take_if(|(which, _)| which(change));
+        if let Some((_, other)) = overtaken {
+            self.change(other);
+        }
         let timed_out = || ProposeError::TimedOut { limit, last: "lost".into() };
         match lost {
             Some(Lost::Before) => Err(timed_out()),

@@ -1,10 +1,11 @@
-//! What callers do: check, import, registries, rules, suppressions, exemptions, tenants. Each is a call of the public API and a way to print its answer.
+//! What callers do: check, import, registries, rules, suppressions, exemptions, tenants, the cluster. Each is a call of the public API and a way to print its answer.
 //!
 //! Nothing here knows more than any other caller could: routers decide, and retries follow the documented policy of
 //! `dnc_router::client`. Start at the file of the command.
 
 mod bar;
 pub mod check;
+pub mod cluster;
 pub mod exempt;
 pub mod import;
 mod progress;

@@ -105,7 +105,7 @@ fn status_of(replica: &Replica, checksum: bool) -> Result<wire::Replica, ShardEr
         filter_hits: size.filter_hits,
         filter_false_hits: size.filter_false_hits,
         filter_bytes: size.filter.bytes,
-        ..Default::default()
+        ..wire::Replica::default()
     })
 }
 

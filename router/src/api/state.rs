@@ -9,6 +9,7 @@ use crate::admission::Admission;
 use crate::cluster::Cluster;
 use crate::exempt::Exemptions;
 use crate::import::Imports;
+use crate::operate::Operators;
 use crate::options::Options;
 use crate::registries::Registries;
 use crate::report::Reports;
@@ -40,6 +41,8 @@ pub struct State<C> {
     pub imports: Imports<C>,
     /// What was checked, and what is held.
     pub reports: Reports<C>,
+    /// What operators see and do.
+    pub operators: Operators<C>,
     /// Counts for the reports.
     pub counting: Counting,
     /// What is taken in at once.
@@ -69,6 +72,7 @@ impl<C: Cluster> State<C> {
             registries: Registries::new(cluster.clone(), secrets),
             tenants: Tenants::new(cluster.clone()),
             rules: Rules::new(cluster.clone()),
+            operators: Operators::new(cluster.clone()),
             counting,
             exemptions: Exemptions::new(cluster.clone(), options.write_deadline()),
             imports,

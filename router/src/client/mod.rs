@@ -21,11 +21,13 @@
 //!
 //! Start at [`Client`]. `attempts` is the policy, `import` sends list files, `suppress` and `exempt` are
 //! opt-outs and exemptions, `catalog` changes registries, tenants and rules,
+//! `cluster` is for its operators: plans have 18 s and 40 s, since the nodes are asked first;
 //! `versions` activates what was loaded: with 240 s and 300 s, since replicas may have to read a version first, and to ask
 //! again changes nothing.
 
 mod attempts;
 mod catalog;
+mod cluster;
 mod exempt;
 mod import;
 mod suppress;

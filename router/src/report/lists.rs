@@ -4,10 +4,10 @@ use dnc_core::catalog::Catalog;
 use dnc_core::registry::{Coverage, Registry, SyncRecord};
 use dnc_core::tenant::{AreaSet, Holds};
 use dnc_proto::v1;
-use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::{Period, Whose};
+use crate::clock::time;
 
 /// The registries that somebody is told of: for a tenant its own, and those that it holds for some area.
 pub fn told<'a>(catalog: &'a Catalog, whose: Whose) -> impl Iterator<Item = &'a Registry> + 'a {
@@ -82,12 +82,6 @@ pub fn sync(registry: &Registry, record: &SyncRecord) -> v1::SyncShown {
         version: record.version.map(|version| version.0),
         message: record.message.clone(),
     }
-}
-
-/// A time as RFC 3339, from milliseconds since 1970.
-pub fn time(ms: u64) -> String {
-    let at = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    at.map(|at| at.to_string()).unwrap_or_default()
 }
 
 /// How many: registries have far fewer areas than this can hold.

@@ -5,9 +5,9 @@ use dnc_core::registry::Registry;
 use dnc_proto::v1;
 
 use super::filters::total;
-use super::lists::{sync, time, told};
+use super::lists::{sync, told};
 use super::{Error, Period, Reports, Whose, mean_ms, share};
-use crate::clock::{now_ms, today};
+use crate::clock::{now_ms, time, today};
 use crate::cluster::Cluster;
 
 // === impl Reports ===

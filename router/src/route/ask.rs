@@ -219,9 +219,9 @@ impl Route {
     }
 }
 
-/// Adds to a wave whom else to ask about a gather: of its replicas that were not tried, those that `fit`.
+/// Adds to a wave whom else to ask about a gather: of its hosts that were not tried, those that `fit`.
 fn further(wave: &mut Wave, index: usize, gather: &Gather, tried: &Asked, fit: impl Fn(NodeId) -> bool) {
-    for node in gather.replicas().iter().filter(|node| !tried.contains(&(index, **node)) && fit(**node)) {
+    for node in gather.hosts().iter().filter(|node| !tried.contains(&(index, **node)) && fit(**node)) {
         wave.entry(*node).or_default().push(index);
     }
 }

@@ -17,7 +17,10 @@ use dnc_proto::internal as wire;
 /// The numbers of one shard, and the answers to them so far.
 pub struct Gather {
     shard: ShardId,
-    replicas: Vec<NodeId>,
+    /// Who may be asked: first those of the shard map, then one that is being made.
+    hosts: Vec<NodeId>,
+    /// How many of them are of the shard map.
+    placed: usize,
     /// Positions in the request.
     positions: Vec<usize>,
     numbers: Vec<PhoneNumber>,
@@ -47,9 +50,9 @@ pub enum BadAnswer {
 // === impl Gather ===
 
 impl Gather {
-    /// Nothing asked yet.
-    pub fn new(shard: ShardId, replicas: Vec<NodeId>) -> Gather {
-        Gather { shard, replicas, positions: Vec::new(), numbers: Vec::new(), answers: BTreeMap::new() }
+    /// Nothing asked yet. `hosts` may be asked, the first `placed` of them before the others.
+    pub fn new(shard: ShardId, hosts: Vec<NodeId>, placed: usize) -> Gather {
+        Gather { shard, hosts, placed, positions: Vec::new(), numbers: Vec::new(), answers: BTreeMap::new() }
     }
 
     /// Adds a number, with its position in the request.
@@ -63,9 +66,14 @@ impl Gather {
         self.shard
     }
 
-    /// Its replicas by the catalog.
+    /// Its replicas by the shard map.
     pub fn replicas(&self) -> &[NodeId] {
-        &self.replicas
+        &self.hosts[..self.placed]
+    }
+
+    /// All that may hold a replica: while one moves, the group may have the new one among its voters already.
+    pub fn hosts(&self) -> &[NodeId] {
+        &self.hosts
     }
 
     /// The positions in the request of its numbers.
@@ -228,7 +236,7 @@ mod tests {
     use super::*;
 
     fn gather() -> Gather {
-        let mut gather = Gather::new(ShardId(4), vec![1, 2, 3]);
+        let mut gather = Gather::new(ShardId(4), vec![1, 2, 3], 3);
         for position in 0..2 {
             let number = PhoneNumber::from_u64(12_015_550_100 + position).expect("a number");
             gather.push(position as usize, number);

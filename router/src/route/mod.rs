@@ -116,7 +116,7 @@ impl Route {
     /// Asks once around, by the catalog as it is known now.
     async fn round(&self, numbers: &[PhoneNumber], request_id: &str, deadline: Instant) -> Round {
         let known = self.known();
-        let mut gathers = plan::by_shard(numbers, &known.catalog.shard_map);
+        let mut gathers = plan::by_shard(numbers, &known.catalog);
         let named = self.ask(&mut gathers, &known, true, request_id, deadline).await;
         let barrier = gathers.iter().filter_map(Gather::barrier).max();
         let needed = barrier.unwrap_or(0).max(named.revision);

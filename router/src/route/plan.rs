@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use dnc_core::catalog::ShardMap;
+use dnc_core::catalog::Catalog;
 use dnc_core::ids::{NodeId, ShardId};
 use dnc_core::number::PhoneNumber;
 
 use super::gather::Gather;
 
 /// Groups numbers by the shard that keeps their block.
-pub fn by_shard(numbers: &[PhoneNumber], map: &ShardMap) -> Vec<Gather> {
+pub fn by_shard(numbers: &[PhoneNumber], catalog: &Catalog) -> Vec<Gather> {
+    let map = &catalog.shard_map;
     let mut shards: BTreeMap<u32, Gather> = BTreeMap::new();
     if map.shards() == 0 {
         return Vec::new();
@@ -18,7 +19,10 @@ pub fn by_shard(numbers: &[PhoneNumber], map: &ShardMap) -> Vec<Gather> {
         let shard = number.block().shard(map.shards());
         shards
             .entry(shard)
-            .or_insert_with(|| Gather::new(ShardId(shard), map.replicas(ShardId(shard)).to_vec()))
+            .or_insert_with(|| {
+                let id = ShardId(shard);
+                Gather::new(id, catalog.hosts(id), map.replicas(id).len())
+            })
             .push(position, *number);
     }
     shards.into_values().collect()
@@ -54,6 +58,13 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
+    use dnc_core::catalog::{Move, Plan, Purpose, ShardMap};
+    use dnc_core::ids::RequestId;
+
+    fn placed() -> Catalog {
+        Catalog { shard_map: ShardMap { replicas: vec![vec![1, 2, 3]; 8] }, ..Catalog::default() }
+    }
+
     fn prospects(suspect: &[NodeId], leader: NodeId) -> Vec<Prospect> {
         (1..=3).map(|node| Prospect { node, suspect: suspect.contains(&node), leader: node == leader }).collect()
     }
@@ -77,8 +88,7 @@ mod tests {
     fn numbers_keep_their_positions_whatever_their_shard() {
         let numbers: Vec<PhoneNumber> =
             (0..50u64).map(|i| PhoneNumber::from_u64(12_010_000_000 + i * 10_000).expect("a number")).collect();
-        let map = ShardMap { replicas: vec![vec![1, 2, 3]; 8] };
-        let gathers = by_shard(&numbers, &map);
+        let gathers = by_shard(&numbers, &placed());
         let mut seen: Vec<usize> = Vec::new();
         for gather in &gathers {
             for (position, number) in gather.positions().iter().zip(gather.numbers()) {
@@ -92,8 +102,20 @@ mod tests {
     }
 
     #[test]
+    fn a_replica_that_is_being_made_is_asked_after_those_of_the_shard_map() {
+        let number = PhoneNumber::from_u64(12_010_000_000).expect("a number");
+        let mut catalog = placed();
+        let left = (0..8).map(|shard| Move { shard: ShardId(shard), to: 4, from: 3 }).collect();
+        let purpose = Purpose { why: String::new(), throttle: 0, made_ms: 0 };
+        let id = RequestId(1);
+        catalog.moves.plan = Some(Plan { id, purpose, since: 1, left, done: 0, dropped: 0, cancelled: false });
+        let gathers = by_shard(&[number], &catalog);
+        assert_eq!((gathers[0].replicas(), gathers[0].hosts()), (&[1, 2, 3][..], &[1, 2, 3, 4][..]));
+    }
+
+    #[test]
     fn without_a_shard_map_there_is_nobody_to_ask() {
         let number = PhoneNumber::from_u64(12_010_000_000).expect("a number");
-        assert!(by_shard(&[number], &ShardMap::default()).is_empty());
+        assert!(by_shard(&[number], &Catalog::default()).is_empty());
     }
 }

@@ -53,13 +53,14 @@ impl Route {
         let mut turn = self.inner.nodes.turn();
         loop {
             let known = self.known();
-            let replicas = known.catalog.shard_map.replicas(shard);
-            if replicas.is_empty() {
+            // While a replica moves, the new one may lead before the shard map names it.
+            let hosts = known.catalog.hosts(shard);
+            if hosts.is_empty() {
                 return Err(QueryError::NotPlaced);
             }
             let node = self.inner.nodes.leader(shard).unwrap_or_else(|| {
                 turn += 1;
-                replicas[turn % replicas.len()]
+                hosts[turn % hosts.len()]
             });
             match self.ask_leader(node, shard, &encoded, deadline).await {
                 Attempt::Answered(answer) => {

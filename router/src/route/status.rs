@@ -1,6 +1,6 @@
 //! How nodes stand: what an import waits for, what a sweep and a report need to know, and what is warmed.
 //!
-//! Every node of the shard map is asked at once. An answer counts for the node that was asked only if it names it.
+//! They are asked at once: of an import those of the shard map, how they stand all that have an address. An answer counts for the node that was asked only if it names it.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -59,19 +59,22 @@ impl Route {
         let message = wire::VersionStatusRequest { registry: registry.0, version: version.0 };
         let limit = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT);
         let ask = async |mut client: NodeServiceClient<Channel>, request| client.version_status(request).await;
-        let asked = self.ask_all(message, limit, ask, |response: &wire::VersionStatusResponse| response.node).await;
+        let asked = self
+            .ask_all(self.placed(), message, limit, ask, |response: &wire::VersionStatusResponse| response.node)
+            .await;
         asked
             .into_iter()
             .map(|(node, result)| NodeVersionStatus { node, result: result.map(|response| response.shards) })
             .collect()
     }
 
-    /// Asks all nodes of the shard map how their replicas stand.
+    /// Asks all nodes of the catalog that have an address how their replicas stand.
     pub async fn replicas(&self, deadline: Instant) -> Vec<NodeReplicas> {
         let limit = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT);
         let ask = async |mut client: NodeServiceClient<Channel>, request| client.replicas(request).await;
         let message = wire::ReplicasRequest { checksums: false };
-        let asked = self.ask_all(message, limit, ask, |response: &wire::ReplicasResponse| response.node).await;
+        let asked =
+            self.ask_all(self.joined(), message, limit, ask, |response: &wire::ReplicasResponse| response.node).await;
         asked.into_iter().map(|(node, result)| NodeReplicas { node, result }).collect()
     }
 
@@ -80,7 +83,8 @@ impl Route {
         let limit = deadline.saturating_duration_since(Instant::now());
         let ask = async |mut client: NodeServiceClient<Channel>, request| client.warm(request).await;
         let message = wire::WarmRequest { shards };
-        let asked = self.ask_all(message, limit, ask, |response: &wire::WarmResponse| response.node).await;
+        let asked =
+            self.ask_all(self.placed(), message, limit, ask, |response: &wire::WarmResponse| response.node).await;
         asked
             .into_iter()
             .map(|(node, result)| NodeWarmed { node, result: result.map(|response| response.shards) })
@@ -97,8 +101,20 @@ impl Route {
         asked == answered
     }
 
+    /// The nodes of the shard map.
+    fn placed(&self) -> BTreeSet<NodeId> {
+        self.known().catalog.shard_map.replicas.iter().flatten().copied().collect()
+    }
+
+    /// All nodes that can be asked, with replicas or without.
+    fn joined(&self) -> BTreeSet<NodeId> {
+        let known = self.known();
+        known.catalog.nodes.values().filter(|node| node.is_reachable()).map(|node| node.id).collect()
+    }
+
     async fn ask_all<M: Clone, R, F>(
         &self,
+        asked: BTreeSet<NodeId>,
         message: M,
         limit: Duration,
         ask: impl Fn(NodeServiceClient<Channel>, Request<M>) -> F,
@@ -108,7 +124,6 @@ impl Route {
         F: Future<Output = Result<Response<R>, Status>>,
     {
         let known = self.known();
-        let asked: BTreeSet<NodeId> = known.catalog.shard_map.replicas.iter().flatten().copied().collect();
         let (ask, known, message) = (&ask, &known, &message);
         join_all(asked.into_iter().map(|node| async move {
             let answered = async {

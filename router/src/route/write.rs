@@ -68,14 +68,15 @@ impl Route {
         let mut turn = self.inner.nodes.turn();
         loop {
             let known = self.known();
-            let replicas = known.catalog.shard_map.replicas(shard);
-            if replicas.is_empty() {
+            // While a replica moves, the new one may lead before the shard map names it.
+            let hosts = known.catalog.hosts(shard);
+            if hosts.is_empty() {
                 return Err(WriteError::NotPlaced);
             }
             let hinted = self.inner.nodes.leader(shard);
             let node = hinted.unwrap_or_else(|| {
                 turn += 1;
-                replicas[turn % replicas.len()]
+                hosts[turn % hosts.len()]
             });
             match self.attempt(node, shard, &encoded, deadline).await {
                 Attempt::Done(reply) => {

@@ -5,6 +5,7 @@
 //! [`routes`].
 
 mod check;
+mod cluster;
 mod exemption;
 mod registry;
 mod report;
@@ -18,6 +19,7 @@ mod versions;
 use dnc_core::ids::TenantId;
 use dnc_proto::v1;
 use dnc_proto::v1::check_service_server::CheckServiceServer;
+use dnc_proto::v1::cluster_service_server::ClusterServiceServer;
 use dnc_proto::v1::exemption_service_server::ExemptionServiceServer;
 use dnc_proto::v1::registry_service_server::RegistryServiceServer;
 use dnc_proto::v1::report_service_server::ReportServiceServer;
@@ -46,9 +48,10 @@ const MAX_REQUEST_BYTES: usize = 16 << 20;
 const MAX_STATUS_CHARS: usize = 4_000;
 
 /// The services that health reports on; the empty name is the whole process.
-const SERVICES: [&str; 10] = [
+const SERVICES: [&str; 11] = [
     "",
     "dnc.v1.CheckService",
+    "dnc.v1.ClusterService",
     "dnc.v1.ExemptionService",
     "dnc.v1.RegistryService",
     "dnc.v1.ReportService",
@@ -74,6 +77,7 @@ pub fn routes<C: Cluster>(state: &State<C>) -> Result<(Routes, HealthReporter), 
         .add_service(
             RegistryServiceServer::new(registry::Service(state.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
         )
+        .add_service(ClusterServiceServer::new(cluster::Service(state.clone())))
         .add_service(ReportServiceServer::new(report::Service(state.clone())))
         .add_service(TenantServiceServer::new(tenant::Service(state.clone())))
         .add_service(SyncServiceServer::new(sync::Service(state.clone())))

@@ -1,4 +1,4 @@
-//! The REST form of the API, under `/api/v1/dnc`, and the process's own pages: `/metrics`,
+//! The REST form of the API, under `/api/v1/dnc`, that of the operators under `/api/v1/cluster`, and the process's own pages: `/metrics`,
 //! `/healthz`, `/readyz`. [`openapi`] describes all of it, and says how a handler gets into the
 //! description.
 //!
@@ -7,6 +7,8 @@
 //! body: they hold phone numbers. Start at [`router`].
 
 mod check;
+mod cluster;
+mod cluster_plans;
 mod exemptions;
 mod frame;
 mod import;
@@ -67,6 +69,8 @@ fn brief<C: Cluster>() -> Vec<OpenApiRouter<State<C>>> {
         tenants::routes(),
         rules::routes(),
         report::routes(),
+        cluster::routes(),
+        cluster_plans::routes(),
     ]
 }
 

@@ -51,7 +51,7 @@ pub const DOCUMENT: &str = "/api/v1/openapi.json";
 pub const PAGE: &str = "/api/v1/docs";
 
 /// What operations are sorted by, and what each is about.
-pub const TAGS: [(&str, &str); 9] = [
+pub const TAGS: [(&str, &str); 10] = [
     ("check", "May this number be called?"),
     ("suppression", "Opt-outs: who is not to be called."),
     ("rule", "Patterns that list numbers without naming them."),
@@ -60,6 +60,7 @@ pub const TAGS: [(&str, &str); 9] = [
     ("import", "Lists, loaded from files or fetched from their sources."),
     ("tenant", "Who asks, and which lists must cover a number for them."),
     ("report", "What was checked and found."),
+    ("cluster", "How the cluster stands, and which replicas move where. For operators."),
     ("process", "This router: life, readiness, metrics."),
 ];
 

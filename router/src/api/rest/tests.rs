@@ -1,6 +1,7 @@
 //! REST against a cluster that answers on demand: names and shapes of the JSON, and a problem for each bad request.
 
 mod catalog;
+mod cluster;
 mod import;
 mod suppression;
 

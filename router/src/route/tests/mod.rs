@@ -64,6 +64,26 @@ async fn one_process_at_the_addresses_of_two_nodes_counts_once() {
 }
 
 #[tokio::test]
+async fn how_they_stand_is_asked_of_all_nodes_that_have_an_address_with_replicas_or_without() {
+    let cluster = Cluster::start().await;
+    let fourth = Node::start(4).await;
+    let mut catalog = cluster.catalog.clone();
+    for (id, service) in [(4, fourth.address.clone()), (5, String::new())] {
+        let addresses = dnc_core::catalog::NodeAddresses { service, raft: "n:2".into() };
+        catalog.nodes.insert(id, dnc_core::catalog::Node { id, incarnation: 0, addresses, zone: String::new() });
+    }
+    catalog.revision += 1;
+    cluster.cache.offer(catalog).expect("one cluster");
+    let asked = cluster.route.replicas(Instant::now() + LONG).await;
+    assert!(asked.iter().all(|asked| asked.result.is_ok()), "{asked:?}");
+    assert_eq!(asked.iter().map(|asked| asked.node).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    // What a version needs is asked of those that hold replicas.
+    let (registry, version) = (dnc_core::ids::RegistryId(1), dnc_core::ids::VersionId(1));
+    let asked = cluster.route.version_status(registry, version, Instant::now() + LONG).await;
+    assert_eq!(asked.len(), 3);
+}
+
+#[tokio::test]
 async fn what_another_node_says_of_a_write_is_no_acknowledgement() {
     let cluster = Cluster::start().await;
     let barrier = ShardCommand::Barrier { revision: 1 };

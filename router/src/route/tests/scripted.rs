@@ -312,6 +312,13 @@ impl NodeService for Service {
         Ok(Response::new(wire::WarmResponse { shards: Vec::new(), node: script.id }))
     }
 
+    async fn change_group(
+        &self,
+        _: Request<wire::ChangeGroupRequest>,
+    ) -> Result<Response<wire::ChangeGroupResponse>, Status> {
+        Err(Status::unimplemented("routers change no groups"))
+    }
+
     async fn get_catalog(
         &self,
         request: Request<wire::GetCatalogRequest>,

@@ -1,0 +1,128 @@
+//! How far a plan is, and when it will be done. Pure.
+//!
+//! Moves are weighed by what they are expected to take, of which most is sending: so a plan whose small shards went
+//! first is not thought to be nearly done. The catalog does not say which moves were done, so these count as average.
+
+use dnc_core::catalog::{Move, PastPlan, Plan};
+use dnc_proto::v1;
+
+use super::forecast::expected_ms;
+use super::picture::Picture;
+use super::told::count;
+use crate::clock;
+
+/// When a plan will be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// In so many milliseconds.
+    pub ms: u64,
+    /// Nothing is done yet by which it could be told.
+    pub assumed: bool,
+}
+
+/// When a plan will be done that has been under way for so long, given what its moves are expected to take: those that
+/// are left all together, and an average one.
+pub fn left(done: u32, left_ms: u64, mean_ms: u64, elapsed_ms: u64) -> Left {
+    let done_ms = u64::from(done).saturating_mul(mean_ms);
+    if done_ms == 0 {
+        return Left { ms: left_ms, assumed: true };
+    }
+    let ms = u128::from(elapsed_ms) * u128::from(left_ms) / u128::from(done_ms);
+    Left { ms: u64::try_from(ms).unwrap_or(u64::MAX), assumed: false }
+}
+
+/// A plan that is being carried out.
+pub fn of_plan(plan: &Plan, picture: &Picture, now_ms: u64) -> v1::PlanProgress {
+    let throttle = plan.purpose.throttle;
+    let bytes_of = |step: &Move| picture.shard(step.shard).map_or(0, |shard| shard.bytes);
+    let bytes_left = plan.left.iter().map(bytes_of).sum();
+    let shards = picture.shards.len().max(1);
+    let all_ms = expected_ms(picture.shards.iter().map(|shard| shard.bytes).sum(), shards, throttle);
+    let mean_ms = all_ms / u64::try_from(shards).unwrap_or(u64::MAX);
+    let elapsed_ms = now_ms.saturating_sub(plan.purpose.made_ms);
+    let left = left(plan.done, expected_ms(bytes_left, plan.left.len(), throttle), mean_ms, elapsed_ms);
+    v1::PlanProgress {
+        plan_id: plan.id.to_string(),
+        why: plan.purpose.why.clone(),
+        made_at: clock::time(plan.purpose.made_ms),
+        throttle,
+        moves: count(plan.total()),
+        done: plan.done,
+        dropped: plan.dropped,
+        left: count(plan.left.len()),
+        cancelled: plan.cancelled,
+        bytes_left,
+        // What a cancelled plan still does is to finish or take back what is under way.
+        seconds_left: (!plan.cancelled).then(|| left.ms.div_ceil(1_000)),
+        time_is_assumed: left.assumed && !plan.cancelled,
+        state: if plan.cancelled { "cancelling" } else { "carried out" }.into(),
+        ended_at: None,
+    }
+}
+
+/// A plan that has ended.
+pub fn of_past(plan: &PastPlan) -> v1::PlanProgress {
+    let cancelled = plan.dropped > 0;
+    v1::PlanProgress {
+        plan_id: plan.id.to_string(),
+        why: plan.purpose.why.clone(),
+        made_at: clock::time(plan.purpose.made_ms),
+        throttle: plan.purpose.throttle,
+        moves: plan.done + plan.dropped,
+        done: plan.done,
+        dropped: plan.dropped,
+        cancelled,
+        state: if cancelled { "cancelled" } else { "done" }.into(),
+        ended_at: Some(clock::time(plan.ended_ms)),
+        ..v1::PlanProgress::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dnc_core::catalog::{Change, Purpose};
+    use dnc_core::ids::{RequestId, ShardId};
+
+    use super::super::fixture::{Stand, change, four};
+    use super::*;
+
+    #[test]
+    fn what_is_left_takes_as_long_as_what_was_done_by_weight() {
+        // A quarter of the weight took ten seconds.
+        assert_eq!(left(1, 3_000, 1_000, 10_000), Left { ms: 30_000, assumed: false });
+        // The large ones are left.
+        assert_eq!(left(2, 10_000, 1_000, 4_000), Left { ms: 20_000, assumed: false });
+        assert_eq!(left(5, 0, 1_000, 4_000).ms, 0);
+    }
+
+    #[test]
+    fn before_the_first_move_is_done_the_time_left_is_an_assumption() {
+        assert_eq!(left(0, 7_000, 1_000, 60_000), Left { ms: 7_000, assumed: true });
+        assert_eq!(left(3, 7_000, 0, 60_000), Left { ms: 7_000, assumed: true });
+    }
+
+    #[test]
+    fn a_plan_counts_down_ends_in_the_past_and_says_whether_it_was_cancelled() {
+        let mut catalog = four();
+        let moves = [0, 1].map(|shard| Move { shard: ShardId(shard), to: 4, from: 3 });
+        let purpose = Purpose { why: "drain node 3".into(), throttle: 0, made_ms: 1_000 };
+        let id = RequestId(7);
+        change(&mut catalog, Change::AdoptPlan { id, purpose, moves: moves.to_vec() });
+        change(&mut catalog, Change::FinishMove { plan: id, step: moves[0], now_ms: 2_000 });
+        let told = |catalog: &dnc_core::catalog::Catalog| {
+            let stand = Stand::of(catalog);
+            of_plan(catalog.moves.plan.as_ref().expect("a plan"), &Picture::new(catalog, &stand.nodes), 9_000)
+        };
+        let now = told(&catalog);
+        assert_eq!((now.moves, now.done, now.left, now.state.as_str()), (2, 1, 1, "carried out"));
+        // Half of it took eight seconds.
+        assert_eq!((now.seconds_left, now.time_is_assumed), (Some(8), false));
+        change(&mut catalog, Change::CancelPlan { id });
+        let now = told(&catalog);
+        assert_eq!((now.seconds_left, now.state.as_str()), (None, "cancelling"));
+        change(&mut catalog, Change::DropMove { plan: id, step: moves[1], now_ms: 12_000 });
+        let past = of_past(&catalog.moves.past[0]);
+        assert_eq!((past.done, past.dropped, past.state.as_str()), (1, 1, "cancelled"));
+        assert_eq!(past.ended_at.as_deref(), Some("1970-01-01T00:00:12Z"));
+    }
+}
