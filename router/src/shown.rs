@@ -139,6 +139,10 @@ fn filled(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
+fn some(id: u64) -> Option<u64> {
+    Some(id).filter(|id| *id > 0)
+}
+
 // === impl Shown ===
 
 impl<'a> Shown<'a> {

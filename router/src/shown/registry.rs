@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{filled, moment};
+use super::sync::SyncShown;
+use super::{filled, moment, some};
 
 /// All registries.
 #[derive(Serialize, ToSchema)]
@@ -165,22 +166,6 @@ struct AreaShown<'a> {
     numbers: u64,
 }
 
-/// What came of one sync.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Sync)]
-pub struct SyncShown<'a> {
-    sync_id: &'a str,
-    trigger: &'a str,
-    started_at: Option<Timestamp>,
-    completed_at: Option<Timestamp>,
-    status: &'a str,
-    version: Option<u64>,
-    records_added: u64,
-    records_removed: u64,
-    records_unchanged: u64,
-    message: Option<&'a str>,
-}
-
 // === impl RegistriesShown ===
 
 impl<'a> RegistriesShown<'a> {
@@ -302,26 +287,4 @@ impl<'a> AreaShown<'a> {
             numbers: coverage.numbers,
         }
     }
-}
-
-impl<'a> SyncShown<'a> {
-    /// What came of a sync, under the names that it is shown by.
-    pub fn of(sync: &'a v1::SyncRecord) -> Self {
-        Self {
-            sync_id: &sync.id,
-            trigger: &sync.trigger,
-            started_at: sync.started_at.as_ref().and_then(moment),
-            completed_at: sync.completed_at.as_ref().and_then(moment),
-            status: &sync.outcome,
-            version: some(sync.version),
-            records_added: sync.added,
-            records_removed: sync.removed,
-            records_unchanged: sync.unchanged,
-            message: filled(&sync.message),
-        }
-    }
-}
-
-fn some(id: u64) -> Option<u64> {
-    Some(id).filter(|id| *id > 0)
 }

@@ -5,8 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::registry::SyncShown;
-use super::{filled, moment};
+use super::{filled, moment, some};
 
 /// A sync that was started, or why it was not.
 #[derive(Serialize, ToSchema)]
@@ -50,6 +49,22 @@ struct RunningShown<'a> {
     phase: Option<&'a str>,
     done: u64,
     total: u64,
+}
+
+/// What came of one sync.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Sync)]
+pub struct SyncShown<'a> {
+    sync_id: &'a str,
+    trigger: &'a str,
+    started_at: Option<Timestamp>,
+    completed_at: Option<Timestamp>,
+    status: &'a str,
+    version: Option<u64>,
+    records_added: u64,
+    records_removed: u64,
+    records_unchanged: u64,
+    message: Option<&'a str>,
 }
 
 /// What a list's origin and this cluster say of a number.
@@ -111,6 +126,26 @@ impl<'a> SyncsShown<'a> {
             running,
             next_sync: answer.next_at.as_ref().and_then(moment),
             syncs: answer.syncs.iter().map(SyncShown::of).collect(),
+        }
+    }
+}
+
+// === impl SyncShown ===
+
+impl<'a> SyncShown<'a> {
+    /// What came of a sync, under the names that it is shown by.
+    pub fn of(sync: &'a v1::SyncRecord) -> Self {
+        Self {
+            sync_id: &sync.id,
+            trigger: &sync.trigger,
+            started_at: sync.started_at.as_ref().and_then(moment),
+            completed_at: sync.completed_at.as_ref().and_then(moment),
+            status: &sync.outcome,
+            version: some(sync.version),
+            records_added: sync.added,
+            records_removed: sync.removed,
+            records_unchanged: sync.unchanged,
+            message: filled(&sync.message),
         }
     }
 }

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::openapi::{IdText, KeyHeader, PhoneText, TenantHeader};
 use super::problem::Problem;
-use super::read::{Body, Params, PhonePath, Tenant};
+use super::read::{Body, Params, PhonePath, Tenant, filled};
 use super::suppression::listed;
 use super::write_id::WriteId;
 use crate::api::state::State;
@@ -35,7 +35,7 @@ pub struct GrantBody {
     #[schema(max_length = 128, pattern = r"\S")]
     granted_by: String,
     /// When it ends at the latest, which lies ahead.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "filled")]
     #[schema(format = DateTime)]
     expires_at: Option<String>,
     /// Where the proof is kept.

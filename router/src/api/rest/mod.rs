@@ -22,6 +22,7 @@ mod registry_body;
 mod report;
 mod rules;
 mod suppression;
+mod suppression_body;
 mod suppression_bulk;
 mod suppression_lists;
 mod sync;

@@ -67,7 +67,7 @@ pub const TAGS: [(&str, &str); 10] = [
 const ABOUT: &str = "Only `CLEAR` may be called. Whatever goes wrong is answered as \
     `application/problem+json` (RFC 9457); its `code` does not change and is for programs. A request \
     that was answered with 408, 429 or 503, or not at all, may be repeated; a write that takes an \
-    `Idempotency-Key` is done once for each.";
+    `Idempotency-Key` is done once for each. An empty parameter is as one that is left out.";
 
 /// Splits the routes into what serves them and what describes them, completed.
 pub fn split(routes: OpenApiRouter, options: &Options) -> Router {

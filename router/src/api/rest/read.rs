@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
 use dnc_core::ids::TenantId;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
@@ -29,7 +29,7 @@ pub struct Body<T>(pub T);
 /// A JSON body of up to [`MAX_LARGE_BODY`]; its route sets the limit.
 pub struct LargeBody<T>(pub T);
 
-/// A JSON body that may be left out, or be `null`.
+/// A JSON body that may be left out.
 pub struct OptionalBody<T>(pub T);
 
 /// Parameters after the question mark.
@@ -80,8 +80,7 @@ impl<C: Cluster, T: DeserializeOwned + Default> FromRequest<State<C>> for Option
         if !is_json {
             return Err(Problem::wrong_media_type("application/json"));
         }
-        let read: Option<T> = serde_json::from_slice(&bytes).map_err(|why| explain(&why))?;
-        Ok(Self(read.unwrap_or_default()))
+        serde_json::from_slice(&bytes).map(Self).map_err(|why| explain(&why))
     }
 }
 
@@ -127,6 +126,14 @@ impl<S: Send + Sync> FromRequestParts<S> for NamePath {
 /// A field that a body gives: `null` is given too, and means none.
 pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(from).map(Some)
+}
+
+/// A text that a body gives is not empty: what is not given is left out, or null.
+pub fn filled<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    match Option::deserialize(from)? {
+        Some(text) if String::is_empty(&text) => Err(D::Error::invalid_length(0, &"a text")),
+        text => Ok(text),
+    }
 }
 
 impl<C: Cluster> FromRequestParts<State<C>> for Tenant {

@@ -12,7 +12,7 @@ use super::read::given;
 use crate::failure::Invalid;
 
 /// Body of a new registry, or of a change.
-#[derive(Default, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegistryBody {
     /// Unique in the cluster for good.
@@ -22,22 +22,21 @@ pub struct RegistryBody {
     #[schema(nullable = false, pattern = "^(federal|state|internal|litigation|wireless|partner)$")]
     r#type: Option<String>,
     /// The tenant that it belongs to; without it, it is shared.
-    #[schema(nullable = false, max_length = 64, pattern = "^([a-z0-9][a-z0-9._-]*)?$")]
+    #[schema(max_length = 64, pattern = "^([a-z0-9][a-z0-9._-]*)?$")]
     owner: Option<String>,
     /// The edition that the change was made from; without it, or with 0, whatever it is now.
-    #[schema(nullable = false, maximum = 9_223_372_036_854_775_807_u64)]
+    #[schema(format = "uint64", maximum = 18_446_744_073_709_551_615_u64)]
     edition: Option<u64>,
     /// Country or state code.
-    #[schema(nullable = false, max_length = 64)]
+    #[schema(max_length = 64)]
     jurisdiction: Option<String>,
     /// Whether it is consulted. What a live registry holds lists in any case.
-    #[schema(nullable = false)]
     enabled: Option<bool>,
     /// Days that its lists may be old at the time of a call; usually 31.
-    #[schema(nullable = false, minimum = 1, maximum = 366)]
+    #[schema(minimum = 1, maximum = 366)]
     max_age_days: Option<u32>,
     /// Complete versions that are kept, the active one included; usually 3.
-    #[schema(nullable = false, minimum = 1, maximum = 20)]
+    #[schema(minimum = 1, maximum = 20)]
     keep_versions: Option<u32>,
     #[serde(default)]
     guard: GuardBody,
@@ -62,7 +61,7 @@ pub struct RegistryBody {
     #[serde(default, deserialize_with = "given")]
     schedule: Option<Option<ScheduleBody>>,
     /// Most requests a second to where its lists come from; usually 10.
-    #[schema(nullable = false, minimum = 1, maximum = 1000)]
+    #[schema(minimum = 1, maximum = 1000)]
     rate_limit: Option<u32>,
 }
 
@@ -84,9 +83,9 @@ struct GuardBody {
 #[schema(as = ExemptionMonthsChange)]
 #[serde(deny_unknown_fields)]
 struct MonthsBody {
-    #[schema(nullable = false, maximum = 120)]
+    #[schema(maximum = 120)]
     purchase: Option<u32>,
-    #[schema(nullable = false, maximum = 120)]
+    #[schema(maximum = 120)]
     inquiry: Option<u32>,
 }
 
@@ -111,7 +110,7 @@ struct ReadingBody {
     #[schema(max_length = 128)]
     csv_column: Option<Option<String>>,
     /// The calling code of numbers that come without one.
-    #[schema(nullable = false, minimum = 1, maximum = 999)]
+    #[schema(minimum = 1, maximum = 999)]
     default_country: Option<u32>,
     /// How many digits a national number of that country has.
     #[serde(default, deserialize_with = "given")]

@@ -43,7 +43,7 @@ pub struct CreateBody {
 pub struct UpdateBody {
     /// The edition that this was made from; without it, or with 0, whatever it is now.
     #[serde(default)]
-    #[schema(maximum = 9_223_372_036_854_775_807_u64)]
+    #[schema(format = "uint64", maximum = 18_446_744_073_709_551_615_u64)]
     edition: u64,
     #[serde(default)]
     holds: Option<HoldsBody>,

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod cluster;
+mod document;
 mod import;
 mod suppression;
 
@@ -451,17 +452,4 @@ async fn the_request_id_stands_in_the_problem() {
     let problem = expect_problem(&fake, request, StatusCode::NOT_FOUND).await;
     assert_eq!(problem["request_id"], "id-7");
     assert_eq!(problem["code"], "not-found");
-}
-
-#[tokio::test]
-async fn the_document_and_its_page_are_served_and_load_nothing_from_elsewhere() {
-    let fake = Fake::founded();
-    let document = expect(&fake, get("/api/v1/openapi.json"), StatusCode::OK).await;
-    assert_eq!(document["paths"]["/api/v1/dnc/check/{phone}"]["get"]["operationId"], "check_by_path");
-    let page = send(&fake, get("/api/v1/docs")).await;
-    assert_eq!(page.status(), StatusCode::OK);
-    let bytes = to_bytes(page.into_body(), 1 << 20).await.expect("a body");
-    let text = std::str::from_utf8(&bytes).expect("UTF-8");
-    assert!(text.contains("openapi.json"));
-    assert!(!text.contains("http://") && !text.contains("https://") && !text.contains("src="));
 }

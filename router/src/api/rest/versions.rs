@@ -42,7 +42,7 @@ pub struct ActivateParams {
 pub struct RollBackParams {
     /// The version that is to be active no more: with it, repeating the request does no more than once.
     #[serde(default)]
-    #[param(maximum = 9_223_372_036_854_775_807_u64)]
+    #[param(format = "uint64", maximum = 18_446_744_073_709_551_615_u64)]
     from: u64,
 }
 
@@ -54,7 +54,7 @@ pub struct RollBackParams {
     tag = "registry",
     params(
         RegistryPath,
-        ("version" = u64, Path, description = "The version.", maximum = 9_223_372_036_854_775_807_u64),
+        ("version" = u64, Path, description = "The version.", format = "uint64", maximum = 18_446_744_073_709_551_615_u64),
         ActivateParams,
     ),
     responses(

@@ -35,6 +35,7 @@ fn every_operation_has_a_name_of_its_own_a_tag_and_the_common_errors() {
         assert!(TAGS.iter().any(|(name, _)| *name == tag), "{what}: {tag} is not in TAGS");
         assert!(operation["summary"].is_string(), "{what}: no summary");
         let responses = operation["responses"].as_object().expect("responses");
+        assert!(responses.keys().any(|status| status.starts_with('2')), "{what}: how does it succeed?");
         for (status, response) in responses {
             assert!(response["headers"][REQUEST_ID].is_object(), "{what} {status}");
             let is_problem = response["content"][problem::MEDIA_TYPE].is_object();
@@ -100,5 +101,18 @@ fn a_key_is_asked_for_wherever_a_repetition_would_do_more() {
         let has = |name: &str| parameters.iter().any(|parameter| parameter["name"] == name);
         assert_eq!(has("Idempotency-Key"), writes, "{what}");
         assert!(!writes || has(TENANT), "{what}: a key holds for a tenant");
+    }
+}
+
+/// A route that is added past the document would be served all the same.
+#[test]
+fn every_route_is_added_together_with_its_description() {
+    let rest = concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/rest");
+    let files = std::fs::read_dir(rest).expect("this folder").map(|file| file.expect("a file").path());
+    for file in files.filter(|file| file.extension().is_some_and(|kind| kind == "rs")) {
+        let text = std::fs::read_to_string(&file).expect("a source");
+        // Those of the document itself.
+        let own = if file.ends_with("openapi.rs") { 2 } else { 0 };
+        assert_eq!(text.matches(".route(").count(), own, "{}: use `routes!`", file.display());
     }
 }
