@@ -1,0 +1,100 @@
+//! What stands between the processes and their disks and clocks: a small library, loaded into each.
+//!
+//! It is built from `shim.c` when a run begins. `control` tells it what to do, `synced` plays the
+//! loss of power with what it wrote down.
+
+mod control;
+mod synced;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context, Result};
+use dnc_tests::cluster::Victim;
+use dnc_tests::process::Role;
+use tempfile::TempDir;
+
+use self::control::Control;
+pub use self::control::Told;
+use self::synced::Synced;
+use crate::world::Dress;
+use crate::world::command::run;
+
+/// The library, and what each process's copy of it is told. Clones share it.
+#[derive(Clone)]
+pub struct Disks {
+    folder: Arc<TempDir>,
+    controls: Arc<Mutex<BTreeMap<Victim, Control>>>,
+}
+
+// === impl Disks ===
+
+impl Disks {
+    /// Builds the library.
+    pub fn new() -> Result<Disks> {
+        let folder = tempfile::Builder::new().prefix("dnc-chaos-").tempdir().context("make a folder for the shim")?;
+        let disks = Disks { folder: Arc::new(folder), controls: Arc::default() };
+        let source = disks.path("shim.c");
+        fs::write(&source, include_str!("shim.c")).context("write the shim's source")?;
+        let [source, library] = [source, disks.library()].map(|path| path.display().to_string());
+        run("cc", &["-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o", &library, &source, "-ldl"])
+            .context("build the shim")?;
+        Ok(disks)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn library(&self) -> PathBuf {
+        self.path("shim.so")
+    }
+
+    fn record(&self, process: Victim) -> PathBuf {
+        self.path(&format!("{}-{}.synced", process.role.word(), process.index))
+    }
+
+    /// Tells a process's shim something.
+    pub fn tell(&self, process: Victim, what: Told, value: i64) -> Result<()> {
+        self.control(process)?.tell(what, value)
+    }
+
+    /// How many calls of a process were harmed so far.
+    pub fn harmed(&self, process: Victim) -> Result<i64> {
+        self.control(process)?.read(Told::Harmed)
+    }
+
+    fn control(&self, process: Victim) -> Result<Control> {
+        let controls = self.controls.lock().expect("nobody panics while holding it");
+        controls.get(&process).cloned().with_context(|| format!("{process} has no shim"))
+    }
+
+    /// Takes from a stopped process's files what it had not synced; how many bytes are gone.
+    pub fn lose_unsynced(&self, process: Victim, data: &Path) -> Result<u64> {
+        let record = self.record(process);
+        let text = match fs::read_to_string(&record) {
+            Ok(text) => text,
+            // A router holds nothing and syncs nothing; anybody else has synced before it was ready.
+            Err(error) if error.kind() == ErrorKind::NotFound && process.role == Role::Router => String::new(),
+            Err(error) => return Err(error).with_context(|| format!("read {}", record.display())),
+        };
+        Synced::read(&text).cut_back(data)
+    }
+}
+
+impl Dress for Disks {
+    fn dress(&mut self, process: Victim, _: &Path) -> Result<Vec<(String, String)>> {
+        let path = self.path(&format!("{}-{}.control", process.role.word(), process.index));
+        let control = Control::create(&path)?;
+        self.controls.lock().expect("nobody panics while holding it").insert(process, control);
+        let variable = |name: &str, path: &Path| (name.to_owned(), path.display().to_string());
+        Ok(vec![
+            variable("LD_PRELOAD", &self.library()),
+            variable("CHAOS_CONTROL", &path),
+            variable("CHAOS_SYNCED", &self.record(process)),
+        ])
+    }
+}
