@@ -7,6 +7,7 @@
 //! into it only to see who leads, and at the end, to compare replicas.
 
 mod disk;
+mod errands;
 mod figures;
 mod page;
 mod plan;

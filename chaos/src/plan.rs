@@ -77,6 +77,15 @@ pub enum Act {
     Soothe(Group),
     /// Their data folders are gone; they must have been killed.
     Wipe(Group),
+    /// The next version of a list is being loaded; it goes on by itself.
+    Load,
+    /// The version that is being loaded is active.
+    Loaded,
+    /// A rule is added through a router, and acknowledged.
+    AddRule {
+        /// Through which one, from 0.
+        router: usize,
+    },
     /// So it stays for a while.
     Hold(Duration),
     /// Everybody is ready, and every replica has all that any replica of its shard has; each shard has so many.
@@ -205,6 +214,9 @@ impl fmt::Display for Act {
             Act::Clock(group, ahead_s) => write!(f, "set the clock of {group} by {ahead_s:+} s"),
             Act::Soothe(group) => write!(f, "set disk and clock of {group} right"),
             Act::Wipe(group) => write!(f, "delete the data of {group}"),
+            Act::Load => f.write_str("begin to load the next version of a list"),
+            Act::Loaded => f.write_str("wait until the next version is active"),
+            Act::AddRule { router } => write!(f, "add a rule through router {router}"),
             Act::Hold(time) => write!(f, "hold for {:.1} s", time.as_secs_f64()),
             Act::Whole { replicas } => write!(f, "wait until all is whole, {replicas} replicas of each shard"),
         }

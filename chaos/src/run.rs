@@ -11,6 +11,7 @@ use dnc_tests::workload::{CHECK_DEADLINE, Load, Routers, Workload};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use crate::errands::Findings;
 use crate::figures::{self, Window};
 use crate::plan::Act;
 use crate::results::{Results, Step, commit};
@@ -73,6 +74,7 @@ struct Seen {
     numbers: Option<Numbers>,
     equal: Option<bool>,
     live_entries: Option<u64>,
+    errands: Option<Findings>,
 }
 
 async fn on(asked: &Asked, mut stage: Stage, done: &mut Done) -> Result<Results> {
@@ -83,7 +85,8 @@ async fn on(asked: &Asked, mut stage: Stage, done: &mut Done) -> Result<Results>
     let workload = Workload::start(Routers::for_clients(&urls, load.clients)?, numbers.clone(), load);
     rounds(asked, &mut stage, &workload, done).await;
     let history = workload.stop().await?;
-    let mut seen = Seen { events: history.events(), numbers: Some(numbers), ..Seen::default() };
+    let errands = stage.end_errands().await?;
+    let mut seen = Seen { events: history.events(), numbers: Some(numbers), errands, ..Seen::default() };
     if done.not_healed.is_none() && done.not_tried.is_none() {
         match stage.compare(replicas_at_the_end(asked.scenario, asked.seed)).await {
             Ok(entries) => (seen.equal, seen.live_entries) = (Some(true), Some(entries)),
@@ -154,6 +157,7 @@ fn judge(asked: &Asked, done: Done, seen: &Seen) -> Results {
         may_fail: asked.scenario.may_fail,
         healed: &done.healed,
         equal: seen.equal,
+        errands: seen.errands.as_ref(),
         not_tried: done.not_tried.as_deref(),
         not_healed: done.not_healed.as_deref(),
     });

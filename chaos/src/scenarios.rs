@@ -117,6 +117,43 @@ pub const ALL: &[Scenario] = &[
         round: |_| vec![Act::Roll(Group::everybody()), WHOLE],
     },
     Scenario {
+        name: "activate-while-leader-killed",
+        proves: "a leader is killed while a list is replaced: every bulk is judged by one version, and the new one becomes active",
+        may_fail: false,
+        once: false,
+        smoke: false,
+        round: |dice| {
+            let leader = Group::one(Who::Leader);
+            let (kill, start) = (Act::Kill(leader.clone()), Act::Start(leader));
+            vec![Act::Load, Act::Hold(ms(dice, 0, 500)), kill, Act::Hold(ms(dice, 0, 5_000)), start, Act::Loaded, WHOLE]
+        },
+    },
+    Scenario {
+        name: "import-killed",
+        proves: "the router that loads a list is killed in the middle: nothing has changed, or all of it",
+        may_fail: false,
+        once: false,
+        smoke: false,
+        round: |dice| {
+            let router = Group::one(Who::Router(0));
+            let (kill, start) = (Act::Kill(router.clone()), Act::Start(router));
+            vec![Act::Load, Act::Hold(ms(dice, 0, 500)), kill, Act::Hold(ms(dice, 0, 3_000)), start, Act::Loaded, WHOLE]
+        },
+    },
+    Scenario {
+        name: "rule-while-router-cut-off",
+        proves: "a router is cut off from the meta group while a rule is added: it clears nothing that the rule lists",
+        may_fail: false,
+        once: false,
+        smoke: true,
+        round: |dice| {
+            let (router, voters) = (Group::one(Who::Router(0)), Group::All(Role::Meta));
+            let cut = Act::Harm { from: router, to: voters, harm: Harm::Cut, both_ways: true };
+            let (before, after) = (Act::Hold(ms(dice, 500, 4_000)), Act::Hold(ms(dice, 3_000, 8_000)));
+            vec![cut, before, Act::AddRule { router: 1 }, after, Act::Mend, WHOLE]
+        },
+    },
+    Scenario {
         name: "kill-router",
         proves: "a router is killed: callers go to the other one, no check fails",
         may_fail: false,

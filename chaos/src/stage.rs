@@ -1,6 +1,7 @@
 //! Where acts are performed: the cluster, and the world around it.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, bail, ensure};
@@ -11,6 +12,7 @@ use dnc_tests::wait::until;
 use tokio::time::timeout;
 
 use crate::disk::{Disks, Told};
+use crate::errands::{Errands, Findings};
 use crate::plan::{Act, Cast, Group};
 use crate::world::World;
 
@@ -32,6 +34,7 @@ pub struct Stage {
     cluster: Cluster,
     world: World,
     disks: Disks,
+    errands: Errands,
     name: ClusterName,
 }
 
@@ -53,12 +56,21 @@ impl Stage {
         let mut world = World::new(Box::new(disks.clone()))?;
         let cluster = Cluster::start_in(size, &mut world).await?;
         let name = cluster.name().await?;
-        Ok(Stage { cluster, world, disks, name })
+        Ok(Stage { cluster, world, disks, errands: Errands::default(), name })
     }
 
     /// The cluster.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
+    }
+
+    fn routers(&self) -> Vec<SocketAddr> {
+        self.cluster.routers.iter().map(|router| router.grpc).collect()
+    }
+
+    /// Ends what was done beside the load; what was found, if there was anything.
+    pub async fn end_errands(&mut self) -> Result<Option<Findings>> {
+        std::mem::take(&mut self.errands).end().await
     }
 
     /// Who is who now.
@@ -93,6 +105,11 @@ impl Stage {
         match act {
             Act::Whole { replicas } => self.heal(*replicas).await.map_err(Trouble::NotHealed),
             Act::Roll(group) => self.roll(&cast.all(group)).await.map_err(Trouble::NotHealed),
+            Act::Load => self.errands.load(&self.routers()).await.map_err(Trouble::NotTried),
+            Act::Loaded => self.errands.loaded().await.map_err(Trouble::NotHealed),
+            Act::AddRule { router } => {
+                self.errands.add_rule(*router, &self.routers()).await.map_err(Trouble::NotHealed)
+            }
             Act::Hold(time) => {
                 // The fault's own length, not a wait for anything.
                 tokio::time::sleep(*time).await;
@@ -134,7 +151,9 @@ impl Stage {
                 fs::remove_dir_all(&process.data).context("delete its data folder")?;
                 fs::create_dir(&process.data).context("make its data folder")
             }),
-            Act::Hold(_) | Act::Whole { .. } | Act::Roll(_) => bail!("{act} takes time"),
+            Act::Hold(_) | Act::Whole { .. } | Act::Roll(_) | Act::Load | Act::Loaded | Act::AddRule { .. } => {
+                bail!("{act} takes time")
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use dnc_tests::history::{Kind, Report, Violation};
 use serde::Serialize;
 
+use crate::errands::Findings;
 use crate::figures::{Latency, Window};
 
 /// How long after a fault a check may still fail because of it, where checks may fail: one that has just begun is tried again.
@@ -54,6 +55,8 @@ pub struct Evidence<'a> {
     pub healed: &'a [Duration],
     /// Whether the replicas were equal at the end; nothing if they could not be compared.
     pub equal: Option<bool>,
+    /// What was found beside the load, where a scenario has something to do there.
+    pub errands: Option<&'a Findings>,
     /// What could not be done.
     pub not_tried: Option<&'a str>,
     /// What did not become whole.
@@ -112,7 +115,7 @@ impl Verdict {
         let promise = |promise, checked, broken| Promise { promise, checked, broken };
         // What was found broken was looked at.
         let unhealed = usize::from(evidence.not_healed.is_some());
-        let promises = vec![
+        let mut promises = vec![
             promise("no acknowledged suppression is lost", evidence.swept, count(Kind::Lost)),
             promise("no false clear", counts.listed, count(Kind::FalseClear)),
             promise("no removal comes back", counts.released, count(Kind::WrongListed)),
@@ -125,6 +128,11 @@ impl Verdict {
             ),
             promise("the cluster heals in time", evidence.healed.len() + unhealed, unhealed),
         ];
+        promises.extend(
+            evidence
+                .errands
+                .map(|found| promise("lists and rules hold once they are acknowledged", found.checked, found.broken)),
+        );
         let unseen = promises.iter().find(|promise| promise.checked == 0).map(|promise| promise.promise);
         let outcome = if promises.iter().any(|promise| promise.broken > 0) {
             Outcome::Broken
@@ -140,7 +148,13 @@ impl Verdict {
             why,
             promises,
             failed_by_design: by_design.len(),
-            broken: broken.iter().take(TOLD).map(ToString::to_string).collect(),
+            broken: evidence
+                .errands
+                .iter()
+                .flat_map(|found| found.told.iter().cloned())
+                .chain(broken.iter().map(ToString::to_string))
+                .take(TOLD)
+                .collect(),
         }
     }
 }
@@ -189,6 +203,7 @@ mod tests {
             may_fail: false,
             healed: &HEALED,
             equal: Some(true),
+            errands: None,
             not_tried: None,
             not_healed: None,
         }
@@ -218,6 +233,18 @@ mod tests {
         ] {
             assert_eq!(Verdict::of(&evidence).outcome, Outcome::NotTried);
         }
+    }
+
+    #[test]
+    fn what_is_found_beside_the_load_counts() {
+        let report = report(vec![]);
+        let outcome = |checked, broken| {
+            let found = Findings { checked, broken, told: Vec::new() };
+            Verdict::of(&Evidence { errands: Some(&found), ..evidence(&report) }).outcome
+        };
+        assert_eq!(outcome(5, 0), Outcome::Held);
+        assert_eq!(outcome(5, 1), Outcome::Broken);
+        assert_eq!(outcome(0, 0), Outcome::NotTried);
     }
 
     #[test]
