@@ -9,6 +9,7 @@ use std::time::Duration;
 use dnc_tests::cluster::{Size, Victim};
 use dnc_tests::process::Role;
 
+use crate::disk::damage::Which;
 use crate::world::Harm;
 
 /// A process by what it is when a round begins.
@@ -77,6 +78,16 @@ pub enum Act {
     Soothe(Group),
     /// Their data folders are gone; they must have been killed.
     Wipe(Group),
+    /// The small disk is filled to the last byte.
+    Fill,
+    /// There is room on the small disk again.
+    Drain,
+    /// One bit of a file is flipped, so far into it (of a thousand parts); they must have been killed.
+    Flip(Group, Which, u64),
+    /// The beginning of a record is left at the end of their logs, so many bytes of it; they must have been killed.
+    Tear(Group, u64),
+    /// They are ready, or have found the damage and ended; then they lose their data folders and are started anew.
+    Replace(Group),
     /// The next version of a list is being loaded; it goes on by itself.
     Load,
     /// The version that is being loaded is active.
@@ -214,6 +225,13 @@ impl fmt::Display for Act {
             Act::Clock(group, ahead_s) => write!(f, "set the clock of {group} by {ahead_s:+} s"),
             Act::Soothe(group) => write!(f, "set disk and clock of {group} right"),
             Act::Wipe(group) => write!(f, "delete the data of {group}"),
+            Act::Fill => f.write_str("fill the small disk"),
+            Act::Drain => f.write_str("make room on the small disk"),
+            Act::Flip(group, which, permille) => {
+                write!(f, "flip a bit in the largest .{} of {group}, at {permille} of 1000", which.extension())
+            }
+            Act::Tear(group, bytes) => write!(f, "leave {bytes} bytes of a record at the end of the log of {group}"),
+            Act::Replace(group) => write!(f, "start {group}, without data if the damage is found"),
             Act::Load => f.write_str("begin to load the next version of a list"),
             Act::Loaded => f.write_str("wait until the next version is active"),
             Act::AddRule { router } => write!(f, "add a rule through router {router}"),

@@ -11,6 +11,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 
+use crate::disk::damage::Which;
 use crate::plan::{Act, Group, Who};
 use crate::world::Harm;
 
@@ -25,6 +26,8 @@ pub struct Scenario {
     pub may_fail: bool,
     /// Whether it can be done once only to a cluster.
     pub once: bool,
+    /// Whose disk is a small one.
+    pub small_disk: Option<Victim>,
     /// Whether it is one of the few that every change is tried with.
     pub smoke: bool,
     /// What is done in one round, whole again at its end.
@@ -38,6 +41,7 @@ pub const ALL: &[Scenario] = &[
         proves: "the node that leads most shards is killed: no check fails, nothing acknowledged is lost",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: true,
         round: |dice| killed(Who::Leader, dice),
     },
@@ -46,6 +50,7 @@ pub const ALL: &[Scenario] = &[
         proves: "the node that leads fewest shards is killed: no check fails, nothing acknowledged is lost",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: false,
         round: |dice| killed(Who::Follower, dice),
     },
@@ -54,6 +59,7 @@ pub const ALL: &[Scenario] = &[
         proves: "a leader stands still for a minute and wakes up in another term: no check fails, it answers nothing stale",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: false,
         round: |_| {
             let leader = Group::one(Who::Leader);
@@ -65,6 +71,7 @@ pub const ALL: &[Scenario] = &[
         proves: "a leader, the meta leader and a router are cut off from the rest: the majority goes on, the minority clears nothing",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: true,
         round: |dice| {
             let minority = vec![Who::Leader, Who::MetaLeader, Who::Router(0)];
@@ -76,6 +83,7 @@ pub const ALL: &[Scenario] = &[
         proves: "a leader hears all and is heard by nobody, or the other way around: no check fails, others take over",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: true,
         round: |dice| {
             let (leader, rest) = (Group::one(Who::Leader), Group::AllBut(vec![Who::Leader]));
@@ -88,12 +96,12 @@ pub const ALL: &[Scenario] = &[
         proves: "a node loses its data folder and comes back as another node: what the others hold is enough",
         may_fail: false,
         once: true,
+        small_disk: None,
         smoke: false,
         round: |dice| {
             let node = Group::one(Who::Leader);
             let down = Act::Hold(ms(dice, 500, 3_000));
-            let two = Act::Whole { replicas: 2 };
-            vec![Act::Kill(node.clone()), Act::Wipe(node.clone()), down, Act::Start(node), two]
+            vec![Act::Kill(node.clone()), Act::Wipe(node.clone()), down, Act::Start(node), TWO]
         },
     },
     Scenario {
@@ -101,6 +109,7 @@ pub const ALL: &[Scenario] = &[
         proves: "everything stops at once and what was not synced is gone: all that was acknowledged is there",
         may_fail: true,
         once: false,
+        small_disk: None,
         smoke: true,
         round: |dice| {
             let everybody = Group::everybody();
@@ -113,6 +122,7 @@ pub const ALL: &[Scenario] = &[
         proves: "every process is restarted in turn under load: no check fails",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: false,
         round: |_| vec![Act::Roll(Group::everybody()), WHOLE],
     },
@@ -121,6 +131,7 @@ pub const ALL: &[Scenario] = &[
         proves: "a leader is killed while a list is replaced: every bulk is judged by one version, and the new one becomes active",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: false,
         round: |dice| {
             let leader = Group::one(Who::Leader);
@@ -133,6 +144,7 @@ pub const ALL: &[Scenario] = &[
         proves: "the router that loads a list is killed in the middle: nothing has changed, or all of it",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: false,
         round: |dice| {
             let router = Group::one(Who::Router(0));
@@ -145,6 +157,7 @@ pub const ALL: &[Scenario] = &[
         proves: "a router is cut off from the meta group while a rule is added: it clears nothing that the rule lists",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: true,
         round: |dice| {
             let (router, voters) = (Group::one(Who::Router(0)), Group::All(Role::Meta));
@@ -158,6 +171,7 @@ pub const ALL: &[Scenario] = &[
         proves: "a router is killed: callers go to the other one, no check fails",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: false,
         round: |dice| killed(Who::Router(dice.random_range(0..2)), dice),
     },
@@ -166,6 +180,7 @@ pub const ALL: &[Scenario] = &[
         proves: "a meta voter that follows is killed: nobody notices",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: false,
         round: |dice| killed(Who::MetaFollower, dice),
     },
@@ -174,6 +189,7 @@ pub const ALL: &[Scenario] = &[
         proves: "the meta leader is killed: nobody notices",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: false,
         round: |dice| killed(Who::MetaLeader, dice),
     },
@@ -182,6 +198,7 @@ pub const ALL: &[Scenario] = &[
         proves: "all meta voters are killed: checks and opt-outs go on",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: false,
         round: |dice| {
             let voters = Group::All(Role::Meta);
@@ -194,6 +211,7 @@ pub const ALL: &[Scenario] = &[
         proves: "a router cannot reach one leader, which everybody else can: its checks find the others, no check fails",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: false,
         round: |dice| harmed(Group::one(Who::Router(0)), Group::one(Who::Leader), Harm::Cut, true, dice),
     },
@@ -202,6 +220,7 @@ pub const ALL: &[Scenario] = &[
         proves: "some packets between all processes are lost: late is allowed, wrong is not",
         may_fail: true,
         once: false,
+        small_disk: None,
         smoke: false,
         round: |dice| {
             let percent = dice.random_range(1..=10);
@@ -209,10 +228,61 @@ pub const ALL: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "full-disk",
+        proves: "the disk of a node is full: what it cannot write it does not acknowledge, no check fails, and with room it goes on",
+        may_fail: false,
+        once: false,
+        small_disk: Some(SMALL),
+        smoke: false,
+        round: |dice| vec![Act::Fill, Act::Hold(ms(dice, 5_000, 12_000)), Act::Drain, WHOLE],
+    },
+    Scenario {
+        name: "torn-log",
+        proves: "the power of a leader is cut within a write: it comes back with all that it had synced",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        smoke: false,
+        round: |dice| {
+            let leader = Group::one(Who::Leader);
+            let (cut, start) = (Act::PowerCut(leader.clone()), Act::Start(leader.clone()));
+            vec![cut, Act::Tear(leader, dice.random_range(1..=300)), Act::Hold(ms(dice, 0, 2_000)), start, WHOLE]
+        },
+    },
+    Scenario {
+        name: "flipped-log",
+        proves: "a bit of a node's log is flipped: it is found, and the node comes back as another one",
+        may_fail: false,
+        once: true,
+        small_disk: None,
+        smoke: false,
+        round: |dice| {
+            let leader = Group::one(Who::Leader);
+            let flip = Act::Flip(leader.clone(), Which::Log, dice.random_range(100..900));
+            vec![Act::Kill(leader.clone()), flip, Act::Replace(leader), TWO]
+        },
+    },
+    Scenario {
+        name: "flipped-table",
+        proves: "a bit of a node's table is flipped: it is found, and the node comes back as another one",
+        may_fail: false,
+        once: true,
+        small_disk: None,
+        smoke: false,
+        round: |dice| {
+            let leader = Group::one(Who::Leader);
+            let (kill, start) = (Act::Kill(leader.clone()), Act::Start(leader.clone()));
+            let flip = Act::Flip(leader.clone(), Which::Table, dice.random_range(100..900));
+            // Tables are made of the log when a node starts.
+            vec![kill.clone(), start, WHOLE, kill, flip, Act::Replace(leader), TWO]
+        },
+    },
+    Scenario {
         name: "stalled-fsync",
         proves: "the disk of a leader does not come back from a sync: others take over or wait, no check fails",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: false,
         round: |dice| {
             let leader = Group::one(Who::Leader);
@@ -225,6 +295,7 @@ pub const ALL: &[Scenario] = &[
         proves: "the disk of a leader fails each sync: it acknowledges nothing, and comes back once it is started anew",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: false,
         round: |dice| {
             let leader = Group::one(Who::Leader);
@@ -238,6 +309,7 @@ pub const ALL: &[Scenario] = &[
         proves: "the clock of a leader is an hour ahead or behind: no answer changes",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: false,
         round: |dice| {
             let leader = Group::one(Who::Leader);
@@ -251,6 +323,7 @@ pub const ALL: &[Scenario] = &[
         proves: "any process is killed or paused, for a moment or for long: no check fails, nothing acknowledged is lost",
         may_fail: false,
         once: false,
+        small_disk: None,
         smoke: false,
         round: |dice| {
             let victims = Size::default().victims();
@@ -266,6 +339,12 @@ pub const ALL: &[Scenario] = &[
 
 /// All is as it was.
 const WHOLE: Act = Act::Whole { replicas: 3 };
+
+/// One node's replicas are lost for good: nobody makes new ones of them yet.
+const TWO: Act = Act::Whole { replicas: 2 };
+
+/// The node whose disk is small where a scenario fills it.
+const SMALL: Victim = Victim { role: Role::Node, index: 1 };
 
 /// Somebody is killed, and comes back after a while.
 fn killed(who: Who, dice: &mut StdRng) -> Vec<Act> {
@@ -316,7 +395,7 @@ mod tests {
                 let count = |of: fn(&Act) -> bool| acts.iter().filter(|act| of(act)).count();
                 let name = scenario.name;
                 let down = count(|act| matches!(act, Act::Kill(_) | Act::PowerCut(_)));
-                assert_eq!(down, count(|act| matches!(act, Act::Start(_))), "{name}");
+                assert_eq!(down, count(|act| matches!(act, Act::Start(_) | Act::Replace(_))), "{name}");
                 let paused = count(|act| matches!(act, Act::Pause(_)));
                 assert_eq!(paused, count(|act| matches!(act, Act::Resume(_))), "{name}");
                 let harmed = count(|act| matches!(act, Act::Harm { .. }));

@@ -11,7 +11,7 @@ use dnc_tests::process::{Process, Role};
 use dnc_tests::wait::until;
 use tokio::time::timeout;
 
-use crate::disk::{Disks, Told};
+use crate::disk::{Disks, SmallDisk, Told, damage};
 use crate::errands::{Errands, Findings};
 use crate::plan::{Act, Cast, Group};
 use crate::world::World;
@@ -50,9 +50,9 @@ pub enum Trouble {
 // === impl Stage ===
 
 impl Stage {
-    /// Starts a cluster in a world of its own.
-    pub async fn build(size: Size) -> Result<Stage> {
-        let disks = Disks::new()?;
+    /// Starts a cluster in a world of its own, one of its processes with a small disk if a scenario fills it.
+    pub async fn build(size: Size, small_disk: Option<Victim>) -> Result<Stage> {
+        let disks = Disks::new(small_disk)?;
         let mut world = World::new(Box::new(disks.clone()))?;
         let cluster = Cluster::start_in(size, &mut world).await?;
         let name = cluster.name().await?;
@@ -105,6 +105,7 @@ impl Stage {
         match act {
             Act::Whole { replicas } => self.heal(*replicas).await.map_err(Trouble::NotHealed),
             Act::Roll(group) => self.roll(&cast.all(group)).await.map_err(Trouble::NotHealed),
+            Act::Replace(group) => self.replace(&cast.all(group)).await.map_err(Trouble::NotHealed),
             Act::Load => self.errands.load(&self.routers()).await.map_err(Trouble::NotTried),
             Act::Loaded => self.errands.loaded().await.map_err(Trouble::NotHealed),
             Act::AddRule { router } => {
@@ -142,18 +143,28 @@ impl Stage {
                 Ok(())
             }
             Act::PowerCut(group) => self.power_cut(&cast.all(group)),
+            Act::Fill => self.disks.small(SmallDisk::fill),
+            Act::Drain => self.disks.small(SmallDisk::drain),
+            Act::Flip(group, which, permille) => self.each(cast, group, |process| {
+                ensure!(!process.is_running(), "{} runs", process.name());
+                damage::flip(&process.data, *which, *permille)
+            }),
+            Act::Tear(group, bytes) => self.each(cast, group, |process| {
+                ensure!(!process.is_running(), "{} runs", process.name());
+                damage::tear(&process.data, *bytes)
+            }),
             Act::Stall(group) => self.tell(&cast.all(group), Told::Stall, 1),
             Act::FailSync(group) => self.tell(&cast.all(group), Told::Fail, EIO),
             Act::Clock(group, ahead_s) => self.tell(&cast.all(group), Told::ClockS, *ahead_s),
             Act::Soothe(group) => self.soothe(&cast.all(group)),
-            Act::Wipe(group) => self.each(cast, group, |process| {
-                ensure!(!process.is_running(), "{} runs", process.name());
-                fs::remove_dir_all(&process.data).context("delete its data folder")?;
-                fs::create_dir(&process.data).context("make its data folder")
-            }),
-            Act::Hold(_) | Act::Whole { .. } | Act::Roll(_) | Act::Load | Act::Loaded | Act::AddRule { .. } => {
-                bail!("{act} takes time")
-            }
+            Act::Wipe(group) => self.each(cast, group, wipe),
+            Act::Hold(_)
+            | Act::Whole { .. }
+            | Act::Roll(_)
+            | Act::Replace(_)
+            | Act::Load
+            | Act::Loaded
+            | Act::AddRule { .. } => bail!("{act} takes time"),
         }
     }
 
@@ -205,6 +216,19 @@ impl Stage {
         Ok(())
     }
 
+    /// Damage may be found when a process starts: then it says so and ends, and what it held is lost.
+    async fn replace(&mut self, victims: &[Victim]) -> Result<()> {
+        for victim in victims {
+            let process = self.cluster.process(*victim);
+            process.run()?;
+            let Err(error) = process.wait_ready(HEAL_LIMIT).await else { continue };
+            ensure!(!process.is_running(), "{victim} neither is ready nor ends: {error:#}");
+            wipe(process)?;
+            process.run()?;
+        }
+        Ok(())
+    }
+
     async fn heal(&mut self, replicas: usize) -> Result<()> {
         let whole = async {
             self.cluster.wait_ready(HEAL_LIMIT).await?;
@@ -220,9 +244,18 @@ impl Stage {
 
     /// All went well: nothing is kept.
     pub fn passed(self) -> Result<()> {
-        let Stage { cluster, world, disks, .. } = self;
+        let Stage { mut cluster, world, disks, .. } = self;
+        cluster.kill_all()?;
+        disks.unmount();
         cluster.passed()?;
         drop((world, disks));
         Ok(())
     }
+}
+
+/// Deletes all that a process holds.
+fn wipe(process: &mut Process) -> Result<()> {
+    ensure!(!process.is_running(), "{} runs", process.name());
+    fs::remove_dir_all(&process.data).context("delete its data folder")?;
+    fs::create_dir(&process.data).context("make its data folder")
 }

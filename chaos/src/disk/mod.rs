@@ -1,9 +1,12 @@
 //! What stands between the processes and their disks and clocks: a small library, loaded into each.
 //!
 //! It is built from `shim.c` when a run begins. `control` tells it what to do, `synced` plays the
-//! loss of power with what it wrote down.
+//! loss of power with what it wrote down. `damage` hurts files of processes that do not run, and
+//! `small` is a disk that can be filled.
 
 mod control;
+pub mod damage;
+mod small;
 mod synced;
 
 use std::collections::BTreeMap;
@@ -19,6 +22,7 @@ use tempfile::TempDir;
 
 use self::control::Control;
 pub use self::control::Told;
+pub use self::small::SmallDisk;
 use self::synced::Synced;
 use crate::world::Dress;
 use crate::world::command::run;
@@ -28,21 +32,34 @@ use crate::world::command::run;
 pub struct Disks {
     folder: Arc<TempDir>,
     controls: Arc<Mutex<BTreeMap<Victim, Control>>>,
+    small: Option<Victim>,
+    small_disk: Arc<Mutex<Option<SmallDisk>>>,
 }
 
 // === impl Disks ===
 
 impl Disks {
-    /// Builds the library.
-    pub fn new() -> Result<Disks> {
+    /// Builds the library. This process, if one is named, will have a small disk.
+    pub fn new(small: Option<Victim>) -> Result<Disks> {
         let folder = tempfile::Builder::new().prefix("dnc-chaos-").tempdir().context("make a folder for the shim")?;
-        let disks = Disks { folder: Arc::new(folder), controls: Arc::default() };
+        let disks = Disks { folder: Arc::new(folder), controls: Arc::default(), small, small_disk: Arc::default() };
         let source = disks.path("shim.c");
         fs::write(&source, include_str!("shim.c")).context("write the shim's source")?;
         let [source, library] = [source, disks.library()].map(|path| path.display().to_string());
         run("cc", &["-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o", &library, &source, "-ldl"])
             .context("build the shim")?;
         Ok(disks)
+    }
+
+    /// Does something with the small disk.
+    pub fn small<T>(&self, what: impl FnOnce(&SmallDisk) -> Result<T>) -> Result<T> {
+        let disk = self.small_disk.lock().expect("nobody panics while holding it");
+        what(disk.as_ref().context("no process has a small disk")?)
+    }
+
+    /// Takes the small disk away; its process must have ended.
+    pub fn unmount(&self) {
+        self.small_disk.lock().expect("nobody panics while holding it").take();
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -86,7 +103,11 @@ impl Disks {
 }
 
 impl Dress for Disks {
-    fn dress(&mut self, process: Victim, _: &Path) -> Result<Vec<(String, String)>> {
+    fn dress(&mut self, process: Victim, data: &Path) -> Result<Vec<(String, String)>> {
+        if self.small == Some(process) {
+            let disk = SmallDisk::mount(data).context("make a small disk")?;
+            *self.small_disk.lock().expect("nobody panics while holding it") = Some(disk);
+        }
         let path = self.path(&format!("{}-{}.control", process.role.word(), process.index));
         let control = Control::create(&path)?;
         self.controls.lock().expect("nobody panics while holding it").insert(process, control);
