@@ -11,7 +11,7 @@ use dnc_tests::process::{Process, Role};
 use dnc_tests::wait::until;
 use tokio::time::timeout;
 
-use crate::disk::{Disks, SmallDisk, Told, damage};
+use crate::disk::{Disks, Told, damage};
 use crate::errands::{Errands, Findings};
 use crate::plan::{Act, Cast, Group};
 use crate::world::World;
@@ -143,8 +143,8 @@ impl Stage {
                 Ok(())
             }
             Act::PowerCut(group) => self.power_cut(&cast.all(group)),
-            Act::Fill => self.disks.small(SmallDisk::fill),
-            Act::Drain => self.disks.small(SmallDisk::drain),
+            Act::Fill => self.disks.fill(),
+            Act::Drain => self.disks.drain(),
             Act::Flip(group, which, permille) => self.each(cast, group, |process| {
                 ensure!(!process.is_running(), "{} runs", process.name());
                 damage::flip(&process.data, *which, *permille)
@@ -232,7 +232,7 @@ impl Stage {
     async fn heal(&mut self, replicas: usize) -> Result<()> {
         let whole = async {
             self.cluster.wait_ready(HEAL_LIMIT).await?;
-            self.cluster.wait_level_of(&self.name, replicas).await
+            self.cluster.wait_all_caught_up(&self.name, replicas).await
         };
         timeout(HEAL_LIMIT, whole).await.with_context(|| format!("not whole after {HEAL_LIMIT:?}"))?
     }

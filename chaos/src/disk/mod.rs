@@ -15,14 +15,14 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use dnc_tests::cluster::Victim;
 use dnc_tests::process::Role;
 use tempfile::TempDir;
 
 use self::control::Control;
 pub use self::control::Told;
-pub use self::small::SmallDisk;
+use self::small::SmallDisk;
 use self::synced::Synced;
 use crate::world::Dress;
 use crate::world::command::run;
@@ -51,8 +51,22 @@ impl Disks {
         Ok(disks)
     }
 
-    /// Does something with the small disk.
-    pub fn small<T>(&self, what: impl FnOnce(&SmallDisk) -> Result<T>) -> Result<T> {
+    /// Fills the small disk to the last byte.
+    pub fn fill(&self) -> Result<()> {
+        self.tell(self.small.context("no process has a small disk")?, Told::Harmed, 0)?;
+        self.on_small(SmallDisk::fill)
+    }
+
+    /// Makes room on the small disk. It must have been met with that there was none.
+    pub fn drain(&self) -> Result<()> {
+        let process = self.small.context("no process has a small disk")?;
+        let met = self.harmed(process)?;
+        self.on_small(SmallDisk::drain)?;
+        ensure!(met > 0, "{process} never met with the full disk");
+        Ok(())
+    }
+
+    fn on_small(&self, what: impl FnOnce(&SmallDisk) -> Result<()>) -> Result<()> {
         let disk = self.small_disk.lock().expect("nobody panics while holding it");
         what(disk.as_ref().context("no process has a small disk")?)
     }
@@ -104,7 +118,8 @@ impl Disks {
 
 impl Dress for Disks {
     fn dress(&mut self, process: Victim, data: &Path) -> Result<Vec<(String, String)>> {
-        if self.small == Some(process) {
+        let small = self.small == Some(process);
+        if small {
             let disk = SmallDisk::mount(data).context("make a small disk")?;
             *self.small_disk.lock().expect("nobody panics while holding it") = Some(disk);
         }
@@ -112,10 +127,14 @@ impl Dress for Disks {
         let control = Control::create(&path)?;
         self.controls.lock().expect("nobody panics while holding it").insert(process, control);
         let variable = |name: &str, path: &Path| (name.to_owned(), path.display().to_string());
-        Ok(vec![
+        let mut variables = vec![
             variable("LD_PRELOAD", &self.library()),
             variable("CHAOS_CONTROL", &path),
             variable("CHAOS_SYNCED", &self.record(process)),
-        ])
+        ];
+        if small {
+            variables.push(variable("CHAOS_SMALL_DISK", data));
+        }
+        Ok(variables)
     }
 }

@@ -2,6 +2,8 @@
  *
  * - fsync and fdatasync write down how long the file was, once they have succeeded, so that a power
  *   cut can be played by cutting files back. They can be told to stall or to fail.
+ * - A write that finds the disk full is counted. Where the disk is small no room is taken ahead, which would put
+ *   off for long that a full disk is met with.
  * - The clock on the wall can be told to be wrong. The monotonic clocks are left alone.
  *
  * What it is told lies in a small file that is mapped into memory: see `control.rs`. */
@@ -16,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +34,10 @@ static struct control *control = &nothing;
 static int record = -1;
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
+static ssize_t (*real_write)(int, const void *, size_t);
+static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
+static int (*real_fallocate)(int, int, off_t, off_t);
+static int none_ahead;
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
 static int (*real_cond_timedwait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
 
@@ -39,6 +46,10 @@ static void *next(const char *name) { return dlsym(RTLD_NEXT, name); }
 static __attribute__((constructor)) void begin(void) {
     real_fsync = next("fsync");
     real_fdatasync = next("fdatasync");
+    real_write = next("write");
+    real_pwrite = next("pwrite");
+    real_fallocate = next("fallocate");
+    none_ahead = getenv("CHAOS_SMALL_DISK") != NULL;
     real_clock_gettime = next("clock_gettime");
     /* Conditions have two versions on some machines; the old one has another layout. */
     real_cond_timedwait = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
@@ -82,6 +93,29 @@ static int sync_with(int (*real)(int), int fd) {
 
 int fsync(int fd) { return sync_with(real_fsync, fd); }
 int fdatasync(int fd) { return sync_with(real_fdatasync, fd); }
+
+static ssize_t counted(ssize_t done) {
+    if (done < 0 && errno == ENOSPC) __atomic_add_fetch(&control->harmed, 1, __ATOMIC_RELAXED);
+    return done;
+}
+
+ssize_t write(int fd, const void *from, size_t length) {
+    if (!real_write) real_write = next("write");
+    return counted(real_write(fd, from, length));
+}
+
+ssize_t pwrite(int fd, const void *from, size_t length, off_t at) {
+    if (!real_pwrite) real_pwrite = next("pwrite");
+    return counted(real_pwrite(fd, from, length, at));
+}
+
+int fallocate(int fd, int mode, off_t at, off_t length) {
+    if (none_ahead) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return real_fallocate(fd, mode, at, length);
+}
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
     if (!real_clock_gettime) real_clock_gettime = next("clock_gettime");

@@ -141,8 +141,30 @@ impl Cluster {
 
     /// Waits until one node has applied all that any replica had in its log when this was asked.
     pub async fn wait_caught_up(&self, name: &ClusterName, node: usize) -> Result<()> {
-        let what = format!("node {node} to catch up");
-        let goal = until(LEVEL_LIMIT, &what, || async {
+        self.wait_caught_up_where(name, &format!("node {node} to catch up"), |replicas| {
+            vec![replicas.get(&node).copied()]
+        })
+        .await
+    }
+
+    /// Waits until each shard has so many replicas, and all of them have applied all that any of them had in its log
+    /// when this was asked. Others may write meanwhile.
+    pub async fn wait_all_caught_up(&self, name: &ClusterName, replicas_min: usize) -> Result<()> {
+        self.wait_caught_up_where(name, "all replicas to catch up", |replicas| {
+            let missing = replicas_min.saturating_sub(replicas.len());
+            replicas.values().copied().map(Some).chain(std::iter::repeat_n(None, missing)).collect()
+        })
+        .await
+    }
+
+    /// `whose` gives the replicas of a shard that must catch up; nothing for one that is not there.
+    async fn wait_caught_up_where(
+        &self,
+        name: &ClusterName,
+        what: &str,
+        whose: impl Fn(&BTreeMap<usize, ReplicaState>) -> Vec<Option<ReplicaState>>,
+    ) -> Result<()> {
+        let goal = until(LEVEL_LIMIT, what, || async {
             let shards = self.replicas(name, false).await?;
             let newest = |replicas: &BTreeMap<usize, ReplicaState>| replicas.values().map(|r| r.last).max();
             let goal: BTreeMap<u32, (u64, u64)> =
@@ -150,12 +172,15 @@ impl Cluster {
             Ok((!goal.is_empty()).then_some(goal))
         })
         .await?;
-        until(LEVEL_LIMIT, &what, || async {
+        until(LEVEL_LIMIT, what, || async {
             let shards = self.replicas(name, false).await?;
+            let none = BTreeMap::new();
             for (shard, goal) in &goal {
-                let applied = shards.get(shard).and_then(|replicas| replicas.get(&node)).map(|r| r.applied);
-                if applied < Some(*goal) {
-                    bail!("shard {shard} there has applied {applied:?}, and {goal:?} was written");
+                for replica in whose(shards.get(shard).unwrap_or(&none)) {
+                    let applied = replica.map(|r| r.applied);
+                    if applied < Some(*goal) {
+                        bail!("a replica of shard {shard} has applied {applied:?}, and {goal:?} was written");
+                    }
                 }
             }
             Ok(Some(()))
