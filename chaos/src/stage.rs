@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::disk::{Disks, Told, damage};
 use crate::errands::{Errands, Findings};
+use crate::say;
 use crate::plan::{Act, Cast, Group};
 use crate::world::World;
 
@@ -223,6 +224,7 @@ impl Stage {
             process.run()?;
             let Err(error) = process.wait_ready(HEAL_LIMIT).await else { continue };
             ensure!(!process.is_running(), "{victim} neither is ready nor ends: {error:#}");
+            say(&format!("    {victim} found the damage and ended; it comes back without its data"));
             wipe(process)?;
             process.run()?;
         }
