@@ -97,6 +97,10 @@ pub enum Act {
         /// Through which one, from 0.
         router: usize,
     },
+    /// So many times as many callers as the routers take in begin to ask.
+    Flood(usize),
+    /// They end.
+    Ebb,
     /// So it stays for a while.
     Hold(Duration),
     /// Everybody is ready, and every replica has all that any replica of its shard has; each shard has so many.
@@ -235,6 +239,8 @@ impl fmt::Display for Act {
             Act::Load => f.write_str("begin to load the next version of a list"),
             Act::Loaded => f.write_str("wait until the next version is active"),
             Act::AddRule { router } => write!(f, "add a rule through router {router}"),
+            Act::Flood(times) => write!(f, "{times} times as many callers as the routers take in"),
+            Act::Ebb => f.write_str("end the flood of callers"),
             Act::Hold(time) => write!(f, "hold for {:.1} s", time.as_secs_f64()),
             Act::Whole { replicas } => write!(f, "wait until all is whole, {replicas} replicas of each shard"),
         }

@@ -53,7 +53,7 @@ pub async fn run(asked: &Asked) -> Result<Outcome> {
     let Asked { scenario, seed, .. } = asked;
     say(&format!("{}, seed {seed}: {}", scenario.name, scenario.proves));
     let mut done = Done::default();
-    let results = match Stage::build(Size::default(), scenario.small_disk).await {
+    let results = match Stage::build(Size::default(), scenario).await {
         Ok(stage) => on(asked, stage, &mut done).await?,
         Err(error) => {
             done.not_tried = Some(format!("{error:#}"));

@@ -28,6 +28,8 @@ pub struct Scenario {
     pub once: bool,
     /// Whose disk is a small one.
     pub small_disk: Option<Victim>,
+    /// Settings of the routers, where the usual ones would hide what is looked at.
+    pub router_settings: &'static [(&'static str, &'static str)],
     /// Whether it is one of the few that every change is tried with.
     pub smoke: bool,
     /// What is done in one round, whole again at its end.
@@ -42,6 +44,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: true,
         round: |dice| killed(Who::Leader, dice),
     },
@@ -51,6 +54,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |dice| killed(Who::Follower, dice),
     },
@@ -60,6 +64,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |_| {
             let leader = Group::one(Who::Leader);
@@ -72,6 +77,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: true,
         round: |dice| {
             let minority = vec![Who::Leader, Who::MetaLeader, Who::Router(0)];
@@ -84,6 +90,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: true,
         round: |dice| {
             let (leader, rest) = (Group::one(Who::Leader), Group::AllBut(vec![Who::Leader]));
@@ -97,6 +104,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: true,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |dice| {
             let node = Group::one(Who::Leader);
@@ -110,6 +118,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: true,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: true,
         round: |dice| {
             let everybody = Group::everybody();
@@ -123,6 +132,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |_| vec![Act::Roll(Group::everybody()), WHOLE],
     },
@@ -132,6 +142,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |dice| {
             let leader = Group::one(Who::Leader);
@@ -145,6 +156,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |dice| {
             let router = Group::one(Who::Router(0));
@@ -158,6 +170,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: true,
         round: |dice| {
             let (router, voters) = (Group::one(Who::Router(0)), Group::All(Role::Meta));
@@ -172,6 +185,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |dice| killed(Who::Router(dice.random_range(0..2)), dice),
     },
@@ -181,6 +195,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |dice| killed(Who::MetaFollower, dice),
     },
@@ -190,6 +205,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |dice| killed(Who::MetaLeader, dice),
     },
@@ -199,6 +215,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |dice| {
             let voters = Group::All(Role::Meta);
@@ -212,6 +229,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |dice| harmed(Group::one(Who::Router(0)), Group::one(Who::Leader), Harm::Cut, true, dice),
     },
@@ -221,6 +239,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: true,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |dice| {
             let percent = dice.random_range(1..=10);
@@ -233,6 +252,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: Some(SMALL),
+        router_settings: &[],
         smoke: false,
         round: |dice| vec![Act::Fill, Act::Hold(ms(dice, 5_000, 12_000)), Act::Drain, WHOLE],
     },
@@ -242,6 +262,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |dice| {
             let leader = Group::one(Who::Leader);
@@ -255,6 +276,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: true,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |dice| {
             let leader = Group::one(Who::Leader);
@@ -268,6 +290,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: true,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |dice| {
             let leader = Group::one(Who::Leader);
@@ -283,6 +306,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |dice| {
             let leader = Group::one(Who::Leader);
@@ -296,6 +320,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |dice| {
             let leader = Group::one(Who::Leader);
@@ -310,6 +335,7 @@ pub const ALL: &[Scenario] = &[
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |dice| {
             let leader = Group::one(Who::Leader);
@@ -319,11 +345,25 @@ pub const ALL: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "overload",
+        proves: "five times as many call as routers take in: who is too many is refused early, and no less is answered than before",
+        may_fail: true,
+        once: false,
+        small_disk: None,
+        router_settings: &[("DNC_MAX_IN_FLIGHT", "32")],
+        smoke: false,
+        round: |_| {
+            let hold = Act::Hold(Duration::from_secs(6));
+            vec![Act::Flood(1), hold.clone(), Act::Ebb, Act::Flood(5), hold, Act::Ebb, WHOLE]
+        },
+    },
+    Scenario {
         name: "any-process",
         proves: "any process is killed or paused, for a moment or for long: no check fails, nothing acknowledged is lost",
         may_fail: false,
         once: false,
         small_disk: None,
+        router_settings: &[],
         smoke: false,
         round: |dice| {
             let victims = Size::default().victims();
@@ -369,6 +409,7 @@ pub fn named(name: &str) -> Option<&'static Scenario> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::errands::IN_FLIGHT;
     use rand::SeedableRng;
     use std::collections::BTreeSet;
 
@@ -385,6 +426,12 @@ mod tests {
             assert!(matches!(acts.last(), Some(Act::Whole { .. })), "{}", scenario.name);
             assert_eq!(acts, round(scenario, 1), "{}", scenario.name);
         }
+    }
+
+    #[test]
+    fn routers_are_flooded_by_what_they_take_in() {
+        let overload = named("overload").expect("there is one");
+        assert_eq!(overload.router_settings, [("DNC_MAX_IN_FLIGHT", IN_FLIGHT.to_string().as_str())]);
     }
 
     #[test]

@@ -13,8 +13,9 @@ use tokio::time::timeout;
 
 use crate::disk::{Disks, Told, damage};
 use crate::errands::{Errands, Findings};
-use crate::say;
 use crate::plan::{Act, Cast, Group};
+use crate::say;
+use crate::scenarios::Scenario;
 use crate::world::World;
 
 /// How long the cluster may take until it is whole once its faults are gone.
@@ -51,9 +52,9 @@ pub enum Trouble {
 // === impl Stage ===
 
 impl Stage {
-    /// Starts a cluster in a world of its own, one of its processes with a small disk if a scenario fills it.
-    pub async fn build(size: Size, small_disk: Option<Victim>) -> Result<Stage> {
-        let disks = Disks::new(small_disk)?;
+    /// Starts a cluster in a world of its own, as the scenario needs it.
+    pub async fn build(size: Size, scenario: &Scenario) -> Result<Stage> {
+        let disks = Disks::new(scenario.small_disk, scenario.router_settings)?;
         let mut world = World::new(Box::new(disks.clone()))?;
         let cluster = Cluster::start_in(size, &mut world).await?;
         let name = cluster.name().await?;
@@ -112,6 +113,12 @@ impl Stage {
             Act::AddRule { router } => {
                 self.errands.add_rule(*router, &self.routers()).await.map_err(Trouble::NotHealed)
             }
+            Act::Flood(times) => self.errands.flood(*times, &self.routers()).await.map_err(Trouble::NotTried),
+            Act::Ebb => {
+                let seen = self.errands.ebb().await.map_err(Trouble::NotTried)?;
+                say(&format!("    {seen}"));
+                Ok(())
+            }
             Act::Hold(time) => {
                 // The fault's own length, not a wait for anything.
                 tokio::time::sleep(*time).await;
@@ -165,7 +172,9 @@ impl Stage {
             | Act::Replace(_)
             | Act::Load
             | Act::Loaded
-            | Act::AddRule { .. } => bail!("{act} takes time"),
+            | Act::AddRule { .. }
+            | Act::Flood(_)
+            | Act::Ebb => bail!("{act} takes time"),
         }
     }
 

@@ -32,6 +32,7 @@ use crate::world::command::run;
 pub struct Disks {
     folder: Arc<TempDir>,
     controls: Arc<Mutex<BTreeMap<Victim, Control>>>,
+    router_settings: &'static [(&'static str, &'static str)],
     small: Option<Victim>,
     small_disk: Arc<Mutex<Option<SmallDisk>>>,
 }
@@ -39,10 +40,16 @@ pub struct Disks {
 // === impl Disks ===
 
 impl Disks {
-    /// Builds the library. This process, if one is named, will have a small disk.
-    pub fn new(small: Option<Victim>) -> Result<Disks> {
+    /// Builds the library. The process that is named will have a small disk, routers these variables.
+    pub fn new(small: Option<Victim>, router_settings: &'static [(&'static str, &'static str)]) -> Result<Disks> {
         let folder = tempfile::Builder::new().prefix("dnc-chaos-").tempdir().context("make a folder for the shim")?;
-        let disks = Disks { folder: Arc::new(folder), controls: Arc::default(), small, small_disk: Arc::default() };
+        let disks = Disks {
+            folder: Arc::new(folder),
+            controls: Arc::default(),
+            router_settings,
+            small,
+            small_disk: Arc::default(),
+        };
         let source = disks.path("shim.c");
         fs::write(&source, include_str!("shim.c")).context("write the shim's source")?;
         let [source, library] = [source, disks.library()].map(|path| path.display().to_string());
@@ -132,6 +139,8 @@ impl Dress for Disks {
             variable("CHAOS_CONTROL", &path),
             variable("CHAOS_SYNCED", &self.record(process)),
         ];
+        let settings = if process.role == Role::Router { self.router_settings } else { &[] };
+        variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         if small {
             variables.push(variable("CHAOS_SMALL_DISK", data));
         }

@@ -1,8 +1,10 @@
-//! What is done beside the load, by a scenario that needs it: lists that are replaced, rules that are added.
+//! What is done beside the load, by a scenario that needs it: lists that are replaced, rules that are
+//! added, callers in floods.
 //!
 //! Each errand asks both routers all the time whether what was acknowledged is so. What they saw that
 //! must not be ends up in [`Findings`].
 
+mod flood;
 mod lists;
 mod rules;
 
@@ -12,6 +14,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use self::flood::Flood;
+#[cfg(test)]
+pub use self::flood::IN_FLIGHT;
 use self::lists::Lists;
 use self::rules::Rules;
 
@@ -44,6 +49,7 @@ struct Shared(Arc<Mutex<Findings>>);
 pub struct Errands {
     lists: Option<Lists>,
     rules: Option<Rules>,
+    flood: Option<Flood>,
 }
 
 // === impl Shared ===
@@ -87,10 +93,21 @@ impl Errands {
         self.rules.get_or_insert_with(|| Rules::begin(routers)).add(through).await
     }
 
+    /// So many times as many callers as the routers take in begin to ask.
+    pub async fn flood(&mut self, times: usize, routers: &[SocketAddr]) -> Result<()> {
+        self.flood.get_or_insert_default().rise(routers, times).await
+    }
+
+    /// They end; what they saw in words.
+    pub async fn ebb(&mut self) -> Result<String> {
+        self.flood.as_mut().context("there is no flood")?.ebb().await
+    }
+
     /// Ends all errands; what they found, if there were any.
     pub async fn end(self) -> Result<Option<Findings>> {
         let mut found: Option<Findings> = None;
         let all = [
+            self.flood.map(Flood::end),
             match self.lists {
                 Some(lists) => Some(lists.end().await?),
                 None => None,
