@@ -64,6 +64,8 @@ pub enum Act {
         /// Whether it happens to what the second send to the first as well.
         both_ways: bool,
     },
+    /// Whatever they send and receive comes later by the first time, and by up to the second one more.
+    Delay(Group, Duration, Duration),
     /// The network is whole again. It must have harmed something.
     Mend,
     /// They stop at the same moment, and what they had not synced is gone.
@@ -221,6 +223,9 @@ impl fmt::Display for Act {
                     Harm::Loss(percent) => format!("lose {percent}% of"),
                 };
                 write!(f, "{what} {from} {} {to}", if *both_ways { "to and from" } else { "to" })
+            }
+            Act::Delay(group, delay, jitter) => {
+                write!(f, "delay packets of {group} by {} to {} ms", delay.as_millis(), (*delay + *jitter).as_millis())
             }
             Act::Mend => f.write_str("mend the network"),
             Act::PowerCut(group) => write!(f, "cut the power of {group}"),

@@ -247,6 +247,20 @@ pub const ALL: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "delay",
+        proves: "all that a leader sends and hears comes late: others are asked meanwhile, no check fails",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| {
+            let leader = Group::one(Who::Leader);
+            let delay = Act::Delay(leader, ms(dice, 5, 400), ms(dice, 1, 100));
+            vec![delay, Act::Hold(ms(dice, 5_000, 15_000)), Act::Mend, WHOLE]
+        },
+    },
+    Scenario {
         name: "full-disk",
         proves: "the disk of a node is full: what it cannot write it does not acknowledge, no check fails, and with room it goes on",
         may_fail: false,
@@ -445,7 +459,7 @@ mod tests {
                 assert_eq!(down, count(|act| matches!(act, Act::Start(_) | Act::Replace(_))), "{name}");
                 let paused = count(|act| matches!(act, Act::Pause(_)));
                 assert_eq!(paused, count(|act| matches!(act, Act::Resume(_))), "{name}");
-                let harmed = count(|act| matches!(act, Act::Harm { .. }));
+                let harmed = count(|act| matches!(act, Act::Harm { .. } | Act::Delay(..)));
                 assert_eq!(harmed > 0, count(|act| matches!(act, Act::Mend)) > 0, "{name}");
             }
         }

@@ -143,11 +143,12 @@ impl Stage {
                 }
                 self.world.set(links)
             }
+            Act::Delay(group, delay, jitter) => {
+                cast.all(group).into_iter().try_for_each(|victim| self.world.delay(victim, *delay, *jitter))
+            }
             Act::Mend => {
-                ensure!(!self.world.links().is_whole(), "the network is whole");
-                let dropped = self.world.dropped()?;
-                self.world.set(crate::world::Links::default())?;
-                ensure!(dropped > 0, "not one packet was harmed");
+                let harmed = self.world.mend()?;
+                ensure!(harmed > 0, "not one packet was harmed");
                 Ok(())
             }
             Act::PowerCut(group) => self.power_cut(&cast.all(group)),

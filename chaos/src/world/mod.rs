@@ -7,10 +7,12 @@
 
 pub mod command;
 mod links;
+mod relay;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use dnc_tests::cluster::{Place, Places, Victim};
@@ -18,6 +20,7 @@ use dnc_tests::process::Around;
 
 use self::command::{fed, run};
 pub use self::links::{Harm, Links};
+use self::relay::{Program, Relay};
 
 /// Ports of every process: each has an address of its own.
 const GRPC: u16 = 7_400;
@@ -40,6 +43,8 @@ pub struct World {
     subnet: [u8; 3],
     hosts: BTreeMap<Victim, Ipv4Addr>,
     links: Links,
+    relay: Option<Program>,
+    relays: Vec<Relay>,
     dress: Box<dyn Dress>,
 }
 
@@ -49,7 +54,15 @@ impl World {
     /// An empty world: the bridge and the clients' link. An error where namespaces or nftables are not to be had.
     pub fn new(dress: Box<dyn Dress>) -> Result<World> {
         let prefix = format!("dncx{}", std::process::id());
-        let world = World { prefix, subnet: free_subnet()?, hosts: BTreeMap::new(), links: Links::default(), dress };
+        let world = World {
+            prefix,
+            subnet: free_subnet()?,
+            hosts: BTreeMap::new(),
+            links: Links::default(),
+            relay: None,
+            relays: Vec::new(),
+            dress,
+        };
         world.build().context("make a network of namespaces: this needs root, ip and nft")?;
         Ok(world)
     }
@@ -108,13 +121,34 @@ impl World {
         Ok(())
     }
 
+    /// Whatever a process sends and receives comes later by this much, and by up to `jitter` more.
+    pub fn delay(&mut self, process: Victim, delay: Duration, jitter: Duration) -> Result<()> {
+        if self.relay.is_none() {
+            self.relay = Some(Program::build()?);
+        }
+        let program = self.relay.as_ref().context("it was built just now")?;
+        self.relays.push(Relay::begin(program, &self.hub(), &port(process), delay, jitter)?);
+        Ok(())
+    }
+
+    /// The network is whole again; how many packets were dropped or came late.
+    pub fn mend(&mut self) -> Result<u64> {
+        ensure!(!self.links.is_whole() || !self.relays.is_empty(), "the network is whole");
+        let mut harmed = self.dropped()?;
+        self.set(Links::default())?;
+        for relay in std::mem::take(&mut self.relays) {
+            harmed += relay.end()?;
+        }
+        Ok(harmed)
+    }
+
     /// What is wrong with the network now.
     pub fn links(&self) -> &Links {
         &self.links
     }
 
     /// How many packets were dropped since the network was set.
-    pub fn dropped(&self) -> Result<u64> {
+    fn dropped(&self) -> Result<u64> {
         let mut dropped = 0;
         for receiver in self.links.receivers() {
             dropped += links::dropped(&self.nft(receiver, &["list", "ruleset"], "")?).iter().sum::<u64>();
@@ -133,7 +167,7 @@ impl Places for World {
     fn place(&mut self, process: Victim, data: &Path) -> Result<Place> {
         let host = FIRST + u8::try_from(self.hosts.len()).context("a small cluster")?;
         let (address, namespace, hub) = (self.address(host), self.namespace(process), self.hub());
-        let port = format!("{}{}", process.role.word(), process.index);
+        let port = port(process);
         run("ip", &["netns", "add", &namespace])?;
         self.hosts.insert(process, address);
         run("ip", &["-n", &hub, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &namespace])?;
@@ -149,6 +183,7 @@ impl Places for World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        self.relays.clear();
         // The clients' link goes with the hub, but later: a namespace is taken apart in the background.
         let _ = run("ip", &["link", "del", &self.outside()]);
         for process in self.processes() {
@@ -156,6 +191,11 @@ impl Drop for World {
         }
         let _ = run("ip", &["netns", "del", &self.hub()]);
     }
+}
+
+/// The hub's end of a process's link.
+fn port(process: Victim) -> String {
+    format!("{}{}", process.role.word(), process.index)
 }
 
 /// A network of private addresses of which this machine has none.
