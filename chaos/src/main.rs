@@ -18,7 +18,7 @@ mod stage;
 mod verdict;
 mod world;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -56,6 +56,9 @@ enum Command {
         /// Where verdicts, histories and reports go.
         #[arg(long, default_value = "chaos-results")]
         results: PathBuf,
+        /// Keep the data and logs of the cluster, also when all went well.
+        #[arg(long)]
+        keep: bool,
     },
     /// Say which scenarios there are, and what each one shows.
     List,
@@ -70,10 +73,10 @@ async fn main() -> ExitCode {
             }
             return ExitCode::SUCCESS;
         }
-        Command::Run { scenario, seed, minutes, results } => {
+        Command::Run { scenario, seed, minutes, results, keep } => {
             // Whoever is interrupted drops what it holds: processes end, namespaces go.
             tokio::select! {
-                done = run_all(&scenario, seed.unwrap_or_else(rand::random), minutes, &results) => done,
+                done = run_all(&scenario, seed.unwrap_or_else(rand::random), minutes, &results, keep) => done,
                 error = interrupted() => Err(error),
             }
         }
@@ -90,7 +93,7 @@ async fn main() -> ExitCode {
 }
 
 /// One scenario or several, each on a cluster of its own; the worst outcome.
-async fn run_all(name: &str, seed: u64, minutes: f64, results: &std::path::Path) -> Result<Outcome> {
+async fn run_all(name: &str, seed: u64, minutes: f64, results: &Path, keep: bool) -> Result<Outcome> {
     let length = Duration::try_from_secs_f64(minutes * 60.0).context("--minutes")?;
     let chosen: Vec<&'static Scenario> = match name {
         "all" => scenarios::ALL.iter().collect(),
@@ -100,7 +103,7 @@ async fn run_all(name: &str, seed: u64, minutes: f64, results: &std::path::Path)
     let mut outcomes = Vec::new();
     for scenario in chosen {
         let folder = run::folder(results, scenario.name, seed);
-        let outcome = match run::run(&run::Asked { scenario, seed, length, folder }).await {
+        let outcome = match run::run(&run::Asked { scenario, seed, length, folder, keep }).await {
             Ok(outcome) => outcome,
             Err(error) => {
                 say(&format!("  {error:#}"));

@@ -84,12 +84,14 @@ pub enum Act {
     Fill,
     /// There is room on the small disk again.
     Drain,
-    /// One bit of a file is flipped, so far into it (of a thousand parts); they must have been killed.
+    /// One bit of each file of a kind is flipped, so far into it (of a thousand parts); they must have been killed.
     Flip(Group, Which, u64),
     /// The beginning of a record is left at the end of their logs, so many bytes of it; they must have been killed.
     Tear(Group, u64),
     /// They are ready, or have found the damage and ended; then they lose their data folders and are started anew.
     Replace(Group),
+    /// Each has found the damage, or has lost its data folder over it: else nothing was shown.
+    Noticed(Group),
     /// The next version of a list is being loaded; it goes on by itself.
     Load,
     /// The version that is being loaded is active.
@@ -237,10 +239,11 @@ impl fmt::Display for Act {
             Act::Fill => f.write_str("fill the small disk"),
             Act::Drain => f.write_str("make room on the small disk"),
             Act::Flip(group, which, permille) => {
-                write!(f, "flip a bit in the largest .{} of {group}, at {permille} of 1000", which.extension())
+                write!(f, "flip a bit in each .{} of {group}, at {permille} of 1000", which.extension())
             }
             Act::Tear(group, bytes) => write!(f, "leave {bytes} bytes of a record at the end of the log of {group}"),
             Act::Replace(group) => write!(f, "start {group}, without data if the damage is found"),
+            Act::Noticed(group) => write!(f, "see whether {group} noticed"),
             Act::Load => f.write_str("begin to load the next version of a list"),
             Act::Loaded => f.write_str("wait until the next version is active"),
             Act::AddRule { router } => write!(f, "add a rule through router {router}"),

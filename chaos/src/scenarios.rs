@@ -286,7 +286,7 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "flipped-log",
-        proves: "a bit of a node's log is flipped: it is found, and the node comes back as another one",
+        proves: "a bit of each log of a node is flipped: it is found, and the node comes back as another one",
         may_fail: false,
         once: true,
         small_disk: None,
@@ -295,12 +295,13 @@ pub const ALL: &[Scenario] = &[
         round: |dice| {
             let leader = Group::one(Who::Leader);
             let flip = Act::Flip(leader.clone(), Which::Log, dice.random_range(100..900));
-            vec![Act::Kill(leader.clone()), flip, Act::Replace(leader), TWO]
+            let replace = Act::Replace(leader.clone());
+            vec![Act::Kill(leader.clone()), flip, replace, Act::Hold(ms(dice, 2_000, 5_000)), Act::Noticed(leader), TWO]
         },
     },
     Scenario {
         name: "flipped-table",
-        proves: "a bit of a node's table is flipped: it is found, and the node comes back as another one",
+        proves: "a bit of each table of a node is flipped: it is found, and the node comes back as another one",
         may_fail: false,
         once: true,
         small_disk: None,
@@ -311,7 +312,8 @@ pub const ALL: &[Scenario] = &[
             let (kill, start) = (Act::Kill(leader.clone()), Act::Start(leader.clone()));
             let flip = Act::Flip(leader.clone(), Which::Table, dice.random_range(100..900));
             // Tables are made of the log when a node starts.
-            vec![kill.clone(), start, WHOLE, kill, flip, Act::Replace(leader), TWO]
+            let (replace, hold) = (Act::Replace(leader.clone()), Act::Hold(ms(dice, 2_000, 5_000)));
+            vec![kill.clone(), start, WHOLE, kill, flip, replace, hold, Act::Noticed(leader), TWO]
         },
     },
     Scenario {

@@ -162,6 +162,10 @@ impl Stage {
                 ensure!(!process.is_running(), "{} runs", process.name());
                 damage::tear(&process.data, *bytes)
             }),
+            Act::Noticed(group) => self.each(cast, group, |process| {
+                ensure!(damage::noticed(&process.log, &process.data), "{} never met with the damage", process.name());
+                Ok(())
+            }),
             Act::Stall(group) => self.tell(&cast.all(group), Told::Stall, 1),
             Act::FailSync(group) => self.tell(&cast.all(group), Told::Fail, EIO),
             Act::Clock(group, ahead_s) => self.tell(&cast.all(group), Told::ClockS, *ahead_s),

@@ -9,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 /// Which of its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// The largest table.
+    /// Tables.
     Table,
-    /// The largest log of writes.
+    /// Logs of writes.
     Log,
 }
 
@@ -26,7 +26,8 @@ impl Which {
         }
     }
 
-    fn largest(self, folder: &Path) -> Result<PathBuf> {
+    /// All such files in a folder that hold something, the largest last.
+    fn files(self, folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
             let path = entry?.path();
@@ -34,26 +35,39 @@ impl Which {
                 files.push((fs::metadata(&path).context("look at a file")?.len(), path));
             }
         }
-        let (length, path) = files.into_iter().max().with_context(|| format!("there is no .{}", self.extension()))?;
-        ensure!(length > 0, "{} is empty", path.display());
-        Ok(path)
+        files.retain(|(length, _)| *length > 0);
+        files.sort();
+        ensure!(!files.is_empty(), "there is no .{} that holds anything", self.extension());
+        Ok(files)
     }
 }
 
-/// Flips one bit of the largest such file, so far into it (of a thousand parts).
+/// Flips one bit of each such file, so far into it (of a thousand parts).
 pub fn flip(folder: &Path, which: Which, permille: u64) -> Result<()> {
-    let path = which.largest(folder)?;
-    let file = File::options().read(true).write(true).open(&path).context("open a file")?;
-    let at = file.metadata().context("look at a file")?.len() * permille.min(999) / 1_000;
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, at).context("read a byte")?;
-    byte[0] ^= 0x10;
-    file.write_all_at(&byte, at).with_context(|| format!("flip a bit of {}", path.display()))
+    for (length, path) in which.files(folder)? {
+        let file = File::options().read(true).write(true).open(&path).context("open a file")?;
+        let at = length * permille.min(999) / 1_000;
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at).context("read a byte")?;
+        byte[0] ^= 0x10;
+        file.write_all_at(&byte, at).with_context(|| format!("flip a bit of {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Whether a process, or the store in it, has written down that it found damage.
+pub fn noticed(log: &Path, data: &Path) -> bool {
+    let says = |path: &Path| {
+        let text = fs::read(path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        text.contains("orruption") || text.contains("checksum mismatch")
+    };
+    says(log) || says(&data.join("LOG"))
 }
 
 /// Leaves the beginning of a record at the end of the largest log, as a write that the power was cut in.
 pub fn tear(folder: &Path, bytes: u64) -> Result<()> {
-    let path = Which::Log.largest(folder)?;
+    let (_, path) = Which::Log.files(folder)?.pop().context("there is a log")?;
     let file = File::options().write(true).open(&path).context("open a log")?;
     let end = file.metadata().context("look at a log")?.len();
     // No record has a checksum of these.
@@ -66,17 +80,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_bit_of_the_largest_file_of_a_kind_is_flipped() {
+    fn one_bit_of_each_file_of_a_kind_is_flipped() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name);
         fs::write(path("1.sst"), "short").expect("written");
         fs::write(path("2.sst"), "a longer one").expect("written");
-        fs::write(path("3.log"), "the longest one of all").expect("written");
+        fs::write(path("3.log"), "no table at all").expect("written");
         flip(folder.path(), Which::Table, 0).expect("flipped");
-        assert_eq!(fs::read_to_string(path("1.sst")).expect("read"), "short");
+        assert_eq!(fs::read_to_string(path("1.sst")).expect("read"), "chort");
         assert_eq!(fs::read_to_string(path("2.sst")).expect("read"), "q longer one");
         tear(folder.path(), 3).expect("torn");
-        assert_eq!(fs::metadata(path("3.log")).expect("there").len(), 25);
+        assert_eq!(fs::metadata(path("3.log")).expect("there").len(), 18);
     }
 
     #[test]
