@@ -3,8 +3,11 @@
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 DNC = $(CARGO_TARGET_DIR)/release/dnc
+CHAOS = $(CARGO_TARGET_DIR)/release/dnc-chaos
+SEED ?= 1
+MINUTES ?= 1
 
-.PHONY: help setup build demo test api-test lint bench chaos-smoke ci
+.PHONY: help setup build demo test api-test lint bench chaos chaos-smoke ci
 
 help:        ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 14
@@ -33,8 +36,13 @@ bench: build ## measure the parts, then a cluster in one process under load
 	cargo bench --workspace
 	DNC=$(DNC) deploy/bench.sh
 
-chaos-smoke: build ## three minutes of faults against a real cluster
-	cargo run --release -p dnc-chaos -- run --scenario all --seed 1 --minutes 3
+chaos: build ## every fault against a real cluster, each on its own; needs root. SEED=7 MINUTES=2 to choose
+	@deploy/setup.sh --chaos
+	$(CHAOS) run --scenario all --seed $(SEED) --minutes $(MINUTES)
+
+chaos-smoke: build ## a few of them, in less than five minutes; needs root
+	@deploy/setup.sh --chaos
+	$(CHAOS) run --scenario smoke --seed $(SEED) --minutes 0.5
 
 ci:          ## what the continuous integration runs
 	.ci/run

@@ -4,6 +4,7 @@
 #   deploy/setup.sh          for a build
 #   deploy/setup.sh python   for the tests that are written in Python
 #   deploy/setup.sh --tests  also what only tests need: an SFTP server
+#   deploy/setup.sh --chaos  also what only the chaos suite needs: ip and nft
 set -euo pipefail
 
 # Whether a file of one of these names exists.
@@ -31,6 +32,12 @@ command -v clang >/dev/null || missing+=(clang)
 if [ "${1:-}" = --tests ]; then
     [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
     command -v ssh-keygen >/dev/null || missing+=(openssh-client)
+fi
+
+# Processes in network namespaces, and faults between them.
+if [ "${1:-}" = --chaos ]; then
+    command -v ip >/dev/null || missing+=(iproute2)
+    command -v nft >/dev/null || missing+=(nftables)
 fi
 
 if ! command -v cargo >/dev/null; then

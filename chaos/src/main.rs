@@ -1,17 +1,33 @@
 //! `dnc-chaos`: what the cluster promises, tried to breaking.
 //!
-//! A seed decides which process is hurt, how and when ([`schedule`]); [`run`] does it to a real
-//! cluster under load and judges what callers saw. It changes nothing in the product and looks into
-//! it only at the end, to compare replicas.
+//! A scenario ([`scenarios`]) is a list of acts ([`plan`]) that a seed completes. [`run`] performs
+//! them on a real cluster ([`stage`]) that lives in network namespaces ([`world`]) behind a shim for
+//! disk and clock ([`disk`]), while clients of the test kit check and write. What they saw is
+//! judged ([`verdict`]) and written down ([`results`]). It changes nothing in the product and looks
+//! into it only to see who leads, and at the end, to compare replicas.
 
+mod disk;
+mod errands;
+mod figures;
+mod page;
+mod plan;
+mod results;
 mod run;
-mod schedule;
+mod scenarios;
+mod stage;
+mod verdict;
+mod world;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
-use self::schedule::Scenario;
+use self::scenarios::Scenario;
+use self::verdict::Outcome;
 
 /// Hurts a cluster on purpose, and checks that it keeps its promises.
 #[derive(Parser)]
@@ -23,32 +39,103 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start a cluster on loopback, put load on it, hurt one process after another, and judge.
+    /// Start a cluster, put load on it, do a scenario to it round after round, and judge. Needs root.
     ///
-    /// Exit code 0: every promise was kept. 1: one was broken, or the cluster did not recover.
+    /// Exit code 0: every promise was looked at and kept. 1: one was broken, or the cluster did not heal.
+    /// 2: a fault could not be done, or a promise not be looked at.
     Run {
-        /// What is done to processes.
-        #[arg(long, value_enum, default_value_t = Scenario::All)]
-        scenario: Scenario,
+        /// What is done: one by its name (see `list`), `all`, or `smoke` for the few that every change is tried with.
+        #[arg(long)]
+        scenario: String,
         /// Decides everything that is left to chance; chosen and printed if it is not given.
         #[arg(long)]
         seed: Option<u64>,
-        /// How long, about.
-        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_440))]
-        minutes: u32,
+        /// How long each scenario is repeated, about; once at least.
+        #[arg(long, default_value_t = 1.0)]
+        minutes: f64,
+        /// Where verdicts, histories and reports go.
+        #[arg(long, default_value = "chaos-results")]
+        results: PathBuf,
+        /// Keep the data and logs of the cluster, also when all went well.
+        #[arg(long)]
+        keep: bool,
     },
+    /// Say which scenarios there are, and what each one shows.
+    List,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Command::Run { scenario, seed, minutes } = Args::parse().command;
-    let seed = seed.unwrap_or_else(rand::random);
-    match run::run(scenario, seed, minutes).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+    let done = match Args::parse().command {
+        Command::List => {
+            for scenario in scenarios::ALL {
+                say(&format!("{:<28}{}", scenario.name, scenario.proves));
+            }
+            return ExitCode::SUCCESS;
+        }
+        Command::Run { scenario, seed, minutes, results, keep } => {
+            // Whoever is interrupted drops what it holds: processes end, namespaces go.
+            tokio::select! {
+                done = run_all(&scenario, seed.unwrap_or_else(rand::random), minutes, &results, keep) => done,
+                error = interrupted() => Err(error),
+            }
+        }
+    };
+    match done {
+        Ok(Outcome::Held) => ExitCode::SUCCESS,
+        Ok(Outcome::Broken) => ExitCode::from(1),
+        Ok(Outcome::NotTried) => ExitCode::from(2),
         Err(error) => {
-            run::say(&format!("seed {seed}: {error:#}"));
-            ExitCode::FAILURE
+            say(&format!("{error:#}"));
+            ExitCode::from(2)
         }
     }
+}
+
+/// One scenario or several, each on a cluster of its own; the worst outcome.
+async fn run_all(name: &str, seed: u64, minutes: f64, results: &Path, keep: bool) -> Result<Outcome> {
+    let length = Duration::try_from_secs_f64(minutes * 60.0).context("--minutes")?;
+    let chosen: Vec<&'static Scenario> = match name {
+        "all" => scenarios::ALL.iter().collect(),
+        "smoke" => scenarios::ALL.iter().filter(|scenario| scenario.smoke).collect(),
+        one => vec![scenarios::named(one).with_context(|| format!("there is no scenario {one}: see dnc-chaos list"))?],
+    };
+    let mut outcomes = Vec::new();
+    for scenario in chosen {
+        let folder = run::folder(results, scenario.name, seed);
+        let outcome = match run::run(&run::Asked { scenario, seed, length, folder, keep }).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                say(&format!("  {error:#}"));
+                Outcome::NotTried
+            }
+        };
+        outcomes.push((scenario.name, outcome));
+    }
+    if outcomes.len() > 1 {
+        say("");
+        outcomes.iter().for_each(|(name, outcome)| say(&format!("{name:<28}{outcome:?}")));
+    }
+    let any = |wanted| outcomes.iter().any(|(_, outcome)| *outcome == wanted);
+    let worst = [Outcome::Broken, Outcome::NotTried].into_iter().find(|outcome| any(*outcome));
+    Ok(worst.unwrap_or(Outcome::Held))
+}
+
+async fn interrupted() -> anyhow::Error {
+    let waiting = async {
+        let mut end = signal(SignalKind::terminate())?;
+        tokio::select! {
+            asked = tokio::signal::ctrl_c() => asked?,
+            _ = end.recv() => {}
+        }
+        bail!("interrupted")
+    };
+    let ended: Result<()> = waiting.await;
+    ended.err().unwrap_or_else(|| anyhow::anyhow!("interrupted"))
+}
+
+/// Prints a line for whoever runs this.
+#[allow(clippy::print_stdout, reason = "this is what the program is for")]
+fn say(line: &str) {
+    println!("{line}");
 }

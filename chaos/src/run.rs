@@ -1,78 +1,206 @@
-//! Does a schedule to a real cluster under load, and judges.
+//! One run: a cluster under load, a scenario done to it round after round, and the verdict.
 
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use dnc_tests::cluster::{Cluster, Size};
+use anyhow::{Context, Result};
+use dnc_tests::cluster::Size;
+use dnc_tests::history::{self, Event, Moment};
 use dnc_tests::numbers::Numbers;
-use dnc_tests::workload::{Load, Routers, Workload};
+use dnc_tests::workload::{CHECK_DEADLINE, Load, Routers, Workload};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
-use crate::schedule::{Scenario, schedule};
+use crate::errands::Findings;
+use crate::figures::{self, Window};
+use crate::plan::Act;
+use crate::results::{Results, Step, commit};
+use crate::say;
+use crate::scenarios::Scenario;
+use crate::stage::{Stage, Trouble};
+use crate::verdict::{Evidence, Figures, Outcome, Verdict};
 
-/// The least that must have been answered in each minute.
-const CHECKS: usize = 2_000;
-/// The least suppressions, and releases, that must have been acknowledged in each minute.
-const WRITES: usize = 50;
+/// Nothing is done before and after the rounds, to have something to compare with.
+const CALM: Duration = Duration::from_secs(8);
 
-/// Whether every promise was kept. An error means that the cluster did not start or did not recover.
-pub async fn run(scenario: Scenario, seed: u64, minutes: u32) -> Result<bool> {
-    say(&format!("seed {seed}, scenario {scenario:?}, about {minutes} minutes"));
-    let steps = schedule(scenario, seed, minutes, Size::default());
-    for (step, at) in steps.iter().zip(1..) {
-        let calm = step.calm.as_secs_f64();
-        say(&format!("  planned {at}: after {calm:.1} s, {} {}", step.fault, step.victim));
-    }
-    let load = Load { seed, ..Load::default() };
-    let numbers = Numbers::for_clients(load.clients as usize);
-    let mut cluster = Cluster::start().await?;
-    say(&format!("cluster of {} processes in {}", cluster.processes().count(), cluster.folder().display()));
-    let name = cluster.name().await?;
-    cluster.import(&numbers.list_files()).await?;
-    let urls = cluster.router_urls();
-    let workload = Workload::start(Routers::for_clients(&urls, load.clients)?, numbers, load);
-    let began = Instant::now();
-    for (step, at) in steps.iter().zip(1..) {
-        // The schedule's own pace, not a wait for anything.
-        tokio::time::sleep(step.calm).await;
-        let recovery = cluster
-            .suffer(&name, step.victim, step.fault)
-            .await
-            .with_context(|| format!("step {at}; so far: {}", workload.report()))?;
-        let took = recovery.took.as_secs_f64();
-        let so_far = workload.report();
-        say(&format!(
-            "{:6.1} s  {at}: {} {}: whole again after {took:.1} s; {} violations so far",
-            began.elapsed().as_secs_f64(),
-            step.fault,
-            step.victim,
-            so_far.violations.len(),
-        ));
-    }
-    let history = workload.stop().await?;
-    cluster.wait_level(&name).await?;
-    let report = history.judge(&Routers::new(&urls)?).await;
-    say(&report.to_string());
-    let entries = cluster.compare_replicas(&name).await?;
-    say(&format!("the replicas of every shard are equal, {entries} live entries"));
-    let kept = report.holds();
-    // Clients that could hardly do anything show nothing.
-    let counts = report.counts;
-    let least = |per_minute: usize| per_minute * minutes as usize;
-    ensure!(
-        counts.checks >= least(CHECKS) && counts.suppressed >= least(WRITES) && counts.released >= least(WRITES),
-        "too little load got through to show anything: {report}"
-    );
-    if kept {
-        cluster.passed()?;
-        say(&format!("seed {seed}: every promise was kept"));
-    } else {
-        say(&format!("seed {seed}: A PROMISE WAS BROKEN"));
-    }
-    Ok(kept)
+/// Nothing is done between two rounds.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// What is asked of a run.
+pub struct Asked {
+    /// What is done.
+    pub scenario: &'static Scenario,
+    /// Decides what is left to chance.
+    pub seed: u64,
+    /// How long, about; one round at least.
+    pub length: Duration,
+    /// Where verdict, history and report go.
+    pub folder: PathBuf,
+    /// Whether the cluster's own data and logs are kept whatever happens.
+    pub keep: bool,
 }
 
-/// Prints a line for whoever runs this.
-#[allow(clippy::print_stdout, reason = "this is what the program is for")]
-pub fn say(line: &str) {
-    println!("{line}");
+/// What was done so far.
+#[derive(Default)]
+struct Done {
+    steps: Vec<Step>,
+    windows: Vec<Window>,
+    healed: Vec<Duration>,
+    not_tried: Option<String>,
+    not_healed: Option<String>,
+}
+
+/// Does a scenario and judges. Whatever happens ends in a verdict; an error means that none could be written.
+pub async fn run(asked: &Asked) -> Result<Outcome> {
+    let Asked { scenario, seed, .. } = asked;
+    say(&format!("{}, seed {seed}: {}", scenario.name, scenario.proves));
+    let mut done = Done::default();
+    let results = match Stage::build(Size::default(), scenario).await {
+        Ok(stage) => on(asked, stage, &mut done).await?,
+        Err(error) => {
+            done.not_tried = Some(format!("{error:#}"));
+            judge(asked, done, &Seen::default())
+        }
+    };
+    results.write(&asked.folder)?;
+    say(&results.to_string());
+    say(&format!("  {}", asked.folder.join("report.html").display()));
+    Ok(results.verdict.outcome)
+}
+
+/// What was seen of the cluster at the end.
+#[derive(Default)]
+struct Seen {
+    events: Vec<Event>,
+    sweep: Vec<Event>,
+    numbers: Option<Numbers>,
+    equal: Option<bool>,
+    live_entries: Option<u64>,
+    errands: Option<Findings>,
+}
+
+async fn on(asked: &Asked, mut stage: Stage, done: &mut Done) -> Result<Results> {
+    let load = Load { seed: asked.seed, ..Load::default() };
+    let numbers = Numbers::for_clients(load.clients as usize);
+    stage.cluster().import(&numbers.list_files()).await?;
+    let urls = stage.cluster().router_urls();
+    let workload = Workload::start(Routers::for_clients(&urls, load.clients)?, numbers.clone(), load);
+    rounds(asked, &mut stage, &workload, done).await;
+    let history = workload.stop().await?;
+    let errands = stage.end_errands().await?;
+    let mut seen = Seen { events: history.events(), numbers: Some(numbers), errands, ..Seen::default() };
+    if done.not_healed.is_none() && done.not_tried.is_none() {
+        match stage.compare(replicas_at_the_end(asked.scenario, asked.seed)).await {
+            Ok(entries) => (seen.equal, seen.live_entries) = (Some(true), Some(entries)),
+            Err(error) => {
+                say(&format!("  {error:#}"));
+                seen.equal = Some(false);
+            }
+        }
+        seen.sweep = history.sweep(&Routers::new(&urls)?).await;
+    }
+    let results = judge(asked, std::mem::take(done), &seen);
+    if results.verdict.outcome == Outcome::Held && !asked.keep {
+        stage.passed()?;
+    }
+    Ok(results)
+}
+
+async fn rounds(asked: &Asked, stage: &mut Stage, workload: &Workload, done: &mut Done) {
+    let mut dice = StdRng::seed_from_u64(asked.seed);
+    let began = Instant::now();
+    tokio::time::sleep(CALM).await;
+    loop {
+        let acts = (asked.scenario.round)(&mut dice);
+        if let Err(trouble) = round(stage, workload, &acts, done).await {
+            match trouble {
+                Trouble::NotTried(error) => done.not_tried = Some(format!("{error:#}")),
+                Trouble::NotHealed(error) => done.not_healed = Some(format!("{error:#}")),
+            }
+            return;
+        }
+        if asked.scenario.once || began.elapsed() + CALM >= asked.length {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    tokio::time::sleep(CALM).await;
+}
+
+async fn round(stage: &mut Stage, workload: &Workload, acts: &[Act], done: &mut Done) -> Result<(), Trouble> {
+    let cast = stage.cast().await.context("see who leads").map_err(Trouble::NotHealed)?;
+    let round = done.windows.len();
+    let from = workload.now();
+    done.windows.push(Window { from, until: Moment(u64::MAX) });
+    for act in acts {
+        let began = workload.now();
+        let result = stage.perform(act, &cast).await;
+        let ended = workload.now();
+        let step = Step::new(round, act, &cast, began, ended);
+        say(&format!("  {step}"));
+        done.steps.push(step);
+        result?;
+        if matches!(act, Act::Whole { .. }) {
+            done.healed.push(ended.since(began));
+        }
+    }
+    done.windows[round].until = workload.now();
+    Ok(())
+}
+
+fn judge(asked: &Asked, done: Done, seen: &Seen) -> Results {
+    let world = seen.numbers.as_ref().map(Numbers::world).unwrap_or_default();
+    let report = history::check(&world, &seen.events, &seen.sweep, CHECK_DEADLINE);
+    let verdict = Verdict::of(&Evidence {
+        report: &report,
+        swept: seen.sweep.len(),
+        bulks: figures::bulks(&seen.events),
+        windows: &done.windows,
+        may_fail: asked.scenario.may_fail,
+        healed: &done.healed,
+        equal: seen.equal,
+        errands: seen.errands.as_ref(),
+        not_tried: done.not_tried.as_deref(),
+        not_healed: done.not_healed.as_deref(),
+    });
+    let (during, undisturbed) = figures::latencies(&seen.events, &done.windows);
+    let counts = report.counts;
+    let figures = Figures {
+        checks: counts.checks,
+        suppressed: counts.suppressed,
+        released: counts.released,
+        refused: counts.refused,
+        unknown: counts.unknown,
+        during,
+        undisturbed,
+        healed_s: done.healed.iter().map(Duration::as_secs_f64).collect(),
+        longest_without_writes_s: figures::longest_without_writes(&seen.events).as_secs_f64(),
+        live_entries: seen.live_entries,
+    };
+    Results {
+        scenario: asked.scenario.name,
+        proves: asked.scenario.proves,
+        seed: asked.seed,
+        minutes: asked.length.as_secs_f64() / 60.0,
+        commit: commit(),
+        verdict,
+        figures,
+        steps: done.steps,
+        seconds: figures::seconds(&seen.events),
+        events: seen.events.iter().chain(&seen.sweep).cloned().collect(),
+    }
+}
+
+/// How many replicas each shard has once the last round is over: what its last act waited for.
+fn replicas_at_the_end(scenario: &Scenario, seed: u64) -> usize {
+    let acts = (scenario.round)(&mut StdRng::seed_from_u64(seed));
+    match acts.last() {
+        Some(Act::Whole { replicas }) => *replicas,
+        _ => 3,
+    }
+}
+
+/// Where a run's files go if nobody says.
+pub fn folder(results: &Path, scenario: &str, seed: u64) -> PathBuf {
+    results.join(format!("{scenario}-{seed}"))
 }

@@ -45,7 +45,17 @@ pub struct Process {
     binary: PathBuf,
     arguments: Vec<String>,
     log_filter: String,
+    around: Around,
     child: Option<Child>,
+}
+
+/// What is around a process: where its packets go, and what is put into its environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Around {
+    /// The network namespace that it is started in; that of this program if none is named.
+    pub namespace: Option<String>,
+    /// Variables, such as a library to be loaded before all others.
+    pub variables: Vec<(String, String)>,
 }
 
 /// What a process is made of.
@@ -69,6 +79,49 @@ pub struct Launch {
     pub log: PathBuf,
     /// What it logs, as `DNC_LOG` says it.
     pub log_filter: String,
+    /// What is around it.
+    pub around: Around,
+}
+
+// === impl Role ===
+
+impl Role {
+    /// Its name: also the command of the binary that it is started with.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Meta => "meta",
+            Role::Node => "node",
+            Role::Router => "router",
+        }
+    }
+}
+
+// === impl Around ===
+
+impl Around {
+    /// The program in its surroundings. Every program on the way there becomes the next one, so the process id is its own.
+    fn command(&self, binary: &Path) -> Command {
+        let variables = self.variables.iter().map(|(name, value)| format!("{name}={value}"));
+        let mut words: Vec<String> = Vec::new();
+        if let Some(namespace) = &self.namespace {
+            words.extend(["ip", "netns", "exec"].map(String::from));
+            words.push(namespace.clone());
+        }
+        // Set behind `ip`, so that nothing but the process itself sees them.
+        if !self.variables.is_empty() {
+            words.push("env".into());
+            words.extend(variables);
+        }
+        let mut words = words.into_iter();
+        match words.next() {
+            None => Command::new(binary),
+            Some(first) => {
+                let mut command = Command::new(first);
+                command.args(words).arg(binary);
+                command
+            }
+        }
+    }
 }
 
 // === impl Process ===
@@ -86,6 +139,7 @@ impl Process {
             binary: launch.binary,
             arguments: launch.arguments,
             log_filter: launch.log_filter,
+            around: launch.around,
             child: None,
         };
         fs::create_dir_all(&process.data).with_context(|| format!("create {}", process.data.display()))?;
@@ -95,12 +149,7 @@ impl Process {
 
     /// Its name in reports, such as `node 1`.
     pub fn name(&self) -> String {
-        let role = match self.role {
-            Role::Meta => "meta",
-            Role::Node => "node",
-            Role::Router => "router",
-        };
-        format!("{role} {}", self.index)
+        format!("{} {}", self.role.word(), self.index)
     }
 
     /// Starts it again with what it was started with; it must not be running.
@@ -113,7 +162,9 @@ impl Process {
             .append(true)
             .open(&self.log)
             .with_context(|| format!("open {}", self.log.display()))?;
-        let child = Command::new(&self.binary)
+        let child = self
+            .around
+            .command(&self.binary)
             .args(&self.arguments)
             .env_clear()
             .envs(std::env::vars().filter(|(name, _)| !name.starts_with("DNC_")))
@@ -286,6 +337,7 @@ mod tests {
             data: folder.join("data"),
             log: folder.join("log"),
             log_filter: "info".into(),
+            around: Around::default(),
         }
     }
 
@@ -345,6 +397,17 @@ mod tests {
         let status = process.terminate(Duration::from_secs(5)).await.expect("it ended");
         assert_eq!(status.code(), Some(7));
         assert_eq!(process.pid(), None);
+    }
+
+    #[tokio::test]
+    async fn a_process_has_the_variables_that_it_is_started_with_and_its_own_id() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut launch = launch(folder.path(), "echo $$ $GREETING begun; exec sleep 60");
+        launch.around.variables = vec![("GREETING".into(), "hello there".into())];
+        let process = Process::start(launch).expect("started");
+        wait_for_words(&process, 1).await;
+        let pid = process.pid().expect("it runs");
+        assert_eq!(process.log_text().expect("a log"), format!("{pid} hello there begun\n"));
     }
 
     #[test]

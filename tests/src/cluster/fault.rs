@@ -68,12 +68,7 @@ impl Cluster {
 
 impl fmt::Display for Victim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let role = match self.role {
-            Role::Meta => "meta",
-            Role::Node => "node",
-            Role::Router => "router",
-        };
-        write!(f, "{role} {}", self.index)
+        write!(f, "{} {}", self.role.word(), self.index)
     }
 }
 

@@ -1,14 +1,14 @@
 //! What each process of a cluster is started with.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::Size;
+use super::places::{Place, Places};
+use super::{Size, Victim};
+use crate::binary;
 use crate::process::{Launch, Role};
-use crate::{binary, ports};
 
 /// What to start, in this order.
 pub struct Plan {
@@ -29,56 +29,48 @@ pub fn keep_binary(folder: &Path) -> Result<PathBuf> {
     Ok(kept)
 }
 
-/// Gives every process its ports and folders.
-pub fn plan(folder: &Path, binary: &Path, size: Size, log_filter: &str) -> Result<Plan> {
+/// Gives every process its place and its folders.
+pub fn plan(folder: &Path, binary: &Path, size: Size, log_filter: &str, places: &mut dyn Places) -> Result<Plan> {
     let maker = Maker { folder, binary, log_filter };
-    let voters: Vec<Ports> = (0..size.meta).map(|_| Ports::free()).collect::<Result<_>>()?;
+    let mut place = |role, count| -> Result<Vec<Place>> {
+        (0..count).map(|index| places.place(Victim { role, index }, &maker.data(role, index))).collect()
+    };
+    let voters = place(Role::Meta, size.meta)?;
+    let nodes = place(Role::Node, size.nodes)?;
+    let routers = place(Role::Router, size.routers)?;
     let voter_list = voters
         .iter()
         .zip(1..)
-        .map(|(ports, id)| format!("{id}={}/{}", ports.grpc, ports.raft))
+        .map(|(place, id)| format!("{id}={}/{}", place.grpc, place.raft))
         .collect::<Vec<_>>()
         .join(",");
-    let meta_list = join(voters.iter().map(|ports| ports.grpc));
-    let nodes: Vec<Ports> = (0..size.nodes).map(|_| Ports::free()).collect::<Result<_>>()?;
-    let node_list = join(nodes.iter().map(|ports| ports.grpc));
+    let meta_list = join(&voters);
+    let node_list = join(&nodes);
     let mut launches = Vec::new();
-    for (index, ports) in voters.iter().enumerate() {
-        launches.push(maker.launch(
-            Role::Meta,
-            index,
-            ports,
-            &[
-                ("--id", (index + 1).to_string()),
-                ("--listen", ports.grpc.to_string()),
-                ("--raft-listen", ports.raft.to_string()),
-                ("--voters", voter_list.clone()),
-            ],
-        ));
+    for (index, place) in voters.into_iter().enumerate() {
+        let flags = [
+            ("--id", (index + 1).to_string()),
+            ("--listen", place.grpc.to_string()),
+            ("--raft-listen", place.raft.to_string()),
+            ("--voters", voter_list.clone()),
+        ];
+        launches.push(maker.launch(Role::Meta, index, place, &flags));
     }
-    for (index, ports) in nodes.iter().enumerate() {
-        launches.push(maker.launch(
-            Role::Node,
-            index,
-            ports,
-            &[
-                ("--listen", ports.grpc.to_string()),
-                ("--raft-listen", ports.raft.to_string()),
-                ("--advertise", ports.grpc.to_string()),
-                ("--advertise-raft", ports.raft.to_string()),
-                ("--zone", format!("zone-{index}")),
-                ("--meta", meta_list.clone()),
-            ],
-        ));
+    for (index, place) in nodes.into_iter().enumerate() {
+        let flags = [
+            ("--listen", place.grpc.to_string()),
+            ("--raft-listen", place.raft.to_string()),
+            ("--advertise", place.grpc.to_string()),
+            ("--advertise-raft", place.raft.to_string()),
+            ("--zone", format!("zone-{index}")),
+            ("--meta", meta_list.clone()),
+        ];
+        launches.push(maker.launch(Role::Node, index, place, &flags));
     }
-    for index in 0..size.routers {
-        let ports = Ports::free()?;
-        launches.push(maker.launch(
-            Role::Router,
-            index,
-            &ports,
-            &[("--grpc-listen", ports.grpc.to_string()), ("--meta", meta_list.clone()), ("--nodes", node_list.clone())],
-        ));
+    for (index, place) in routers.into_iter().enumerate() {
+        let flags =
+            [("--grpc-listen", place.grpc.to_string()), ("--meta", meta_list.clone()), ("--nodes", node_list.clone())];
+        launches.push(maker.launch(Role::Router, index, place, &flags));
     }
     Ok(Plan { binary: binary.to_path_buf(), launches })
 }
@@ -89,26 +81,19 @@ struct Maker<'a> {
     log_filter: &'a str,
 }
 
-struct Ports {
-    grpc: SocketAddr,
-    http: SocketAddr,
-    raft: SocketAddr,
-}
-
-// === impl Maker, Ports ===
+// === impl Maker ===
 
 impl Maker<'_> {
-    fn launch(&self, role: Role, index: usize, ports: &Ports, flags: &[(&str, String)]) -> Launch {
-        let word = match role {
-            Role::Meta => "meta",
-            Role::Node => "node",
-            Role::Router => "router",
-        };
-        let name = format!("{word}-{index}");
-        let data = self.folder.join(&name);
+    fn data(&self, role: Role, index: usize) -> PathBuf {
+        self.folder.join(format!("{}-{index}", role.word()))
+    }
+
+    fn launch(&self, role: Role, index: usize, place: Place, flags: &[(&str, String)]) -> Launch {
+        let word = role.word();
+        let data = self.data(role, index);
         let mut arguments = vec![word.to_owned()];
         let mut flag = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
-        flag("--http-listen", ports.http.to_string());
+        flag("--http-listen", place.http.to_string());
         let folder = match role {
             Role::Meta | Role::Node => "--data-dir",
             Role::Router => "--spool-dir",
@@ -122,21 +107,16 @@ impl Maker<'_> {
             index,
             binary: self.binary.to_path_buf(),
             arguments,
-            grpc: ports.grpc,
-            http: ports.http,
-            log: self.folder.join(format!("{name}.log")),
+            grpc: place.grpc,
+            http: place.http,
+            log: self.folder.join(format!("{word}-{index}.log")),
             data,
             log_filter: self.log_filter.to_owned(),
+            around: place.around,
         }
     }
 }
 
-impl Ports {
-    fn free() -> Result<Ports> {
-        Ok(Ports { grpc: ports::free()?, http: ports::free()?, raft: ports::free()? })
-    }
-}
-
-fn join(addresses: impl Iterator<Item = SocketAddr>) -> String {
-    addresses.map(|a| a.to_string()).collect::<Vec<_>>().join(",")
+fn join(places: &[Place]) -> String {
+    places.iter().map(|place| place.grpc.to_string()).collect::<Vec<_>>().join(",")
 }

@@ -8,6 +8,7 @@
 mod fault;
 mod launch;
 mod lock;
+mod places;
 mod replicas;
 
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 pub use self::fault::{Fault, Recovery};
+pub use self::places::{Loopback, Place, Places};
 pub use self::replicas::{ClusterName, ReplicaState, connect, replicas_of};
 use crate::process::{Process, Role};
 
@@ -103,10 +105,19 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// Starts a cluster whose processes live where `places` puts them, and waits until all of it is ready.
+    pub async fn start_in(size: Size, places: &mut dyn Places) -> Result<Cluster> {
+        let alone = lock::Alone::wait().await?;
+        let mut cluster = Cluster::launch(size, LOG_FILTER, places)?;
+        cluster._alone = Some(alone);
+        cluster.wait_ready(READY_LIMIT).await?;
+        Ok(cluster)
+    }
+
     /// Starts a cluster without asking whether another one runs: for a second one in the same test.
     pub async fn start_beside(size: Size, filter: &str) -> Result<Cluster> {
         for _ in 1..TRIES {
-            let mut cluster = Cluster::launch(size, filter)?;
+            let mut cluster = Cluster::launch(size, filter, &mut Loopback)?;
             match cluster.wait_ready(READY_LIMIT).await {
                 Ok(()) => return Ok(cluster),
                 Err(_) if cluster.lost_a_port() => {
@@ -115,15 +126,15 @@ impl Cluster {
                 Err(error) => return Err(error),
             }
         }
-        let mut cluster = Cluster::launch(size, filter)?;
+        let mut cluster = Cluster::launch(size, filter, &mut Loopback)?;
         cluster.wait_ready(READY_LIMIT).await?;
         Ok(cluster)
     }
 
-    fn launch(size: Size, filter: &str) -> Result<Cluster> {
+    fn launch(size: Size, filter: &str, places: &mut dyn Places) -> Result<Cluster> {
         let folder =
             tempfile::Builder::new().prefix("dnc-tests-").tempdir().context("make a folder for the cluster")?;
-        let plan = launch::plan(folder.path(), &launch::keep_binary(folder.path())?, size, filter)?;
+        let plan = launch::plan(folder.path(), &launch::keep_binary(folder.path())?, size, filter, places)?;
         let mut cluster = Cluster {
             meta: Vec::new(),
             nodes: Vec::new(),

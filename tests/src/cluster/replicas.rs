@@ -37,6 +37,8 @@ pub struct ReplicaState {
     pub checksum: u64,
     /// Live entries.
     pub suppressions: u64,
+    /// Whether its node says that this replica leads.
+    pub leads: bool,
 }
 
 // === impl ClusterName ===
@@ -92,6 +94,7 @@ impl Cluster {
                     applied: at(replica.applied),
                     checksum: replica.checksum,
                     suppressions: replica.suppressions,
+                    leads: replica.leader == answer.node,
                 };
                 shards.entry(replica.shard).or_default().insert(node.index, state);
             }
@@ -99,9 +102,24 @@ impl Cluster {
         Ok(shards)
     }
 
+    /// How many shards each node leads, by its own word. Nodes that do not answer are left out.
+    pub async fn led(&self, name: &ClusterName) -> BTreeMap<usize, usize> {
+        let mut led = BTreeMap::new();
+        for node in &self.nodes {
+            if let Ok(answer) = replicas_of(node.grpc, name, false).await {
+                led.insert(node.index, answer.replicas.iter().filter(|r| r.leader == answer.node).count());
+            }
+        }
+        led
+    }
+
     /// Waits until every replica has applied all that any replica of its shard has in its log.
     pub async fn wait_level(&self, name: &ClusterName) -> Result<()> {
-        let nodes = self.nodes.len();
+        self.wait_level_of(name, self.nodes.len().min(3)).await
+    }
+
+    /// The same where each shard has at least so many replicas: fewer than three while one is lost for good.
+    pub async fn wait_level_of(&self, name: &ClusterName, replicas_min: usize) -> Result<()> {
         until(LEVEL_LIMIT, "all replicas to have all entries", || async {
             let shards = self.replicas(name, false).await?;
             if shards.is_empty() {
@@ -109,7 +127,7 @@ impl Cluster {
             }
             for (shard, replicas) in &shards {
                 let newest = replicas.values().map(|r| r.last).max().unwrap_or_default();
-                if replicas.len() < nodes.min(3) {
+                if replicas.len() < replicas_min {
                     bail!("shard {shard} has {} replicas", replicas.len());
                 }
                 if let Some((node, behind)) = replicas.iter().find(|(_, r)| r.applied != newest) {
@@ -123,8 +141,30 @@ impl Cluster {
 
     /// Waits until one node has applied all that any replica had in its log when this was asked.
     pub async fn wait_caught_up(&self, name: &ClusterName, node: usize) -> Result<()> {
-        let what = format!("node {node} to catch up");
-        let goal = until(LEVEL_LIMIT, &what, || async {
+        self.wait_caught_up_where(name, &format!("node {node} to catch up"), |replicas| {
+            vec![replicas.get(&node).copied()]
+        })
+        .await
+    }
+
+    /// Waits until each shard has so many replicas, and all of them have applied all that any of them had in its log
+    /// when this was asked. Others may write meanwhile.
+    pub async fn wait_all_caught_up(&self, name: &ClusterName, replicas_min: usize) -> Result<()> {
+        self.wait_caught_up_where(name, "all replicas to catch up", |replicas| {
+            let missing = replicas_min.saturating_sub(replicas.len());
+            replicas.values().copied().map(Some).chain(std::iter::repeat_n(None, missing)).collect()
+        })
+        .await
+    }
+
+    /// `whose` gives the replicas of a shard that must catch up; nothing for one that is not there.
+    async fn wait_caught_up_where(
+        &self,
+        name: &ClusterName,
+        what: &str,
+        whose: impl Fn(&BTreeMap<usize, ReplicaState>) -> Vec<Option<ReplicaState>>,
+    ) -> Result<()> {
+        let goal = until(LEVEL_LIMIT, what, || async {
             let shards = self.replicas(name, false).await?;
             let newest = |replicas: &BTreeMap<usize, ReplicaState>| replicas.values().map(|r| r.last).max();
             let goal: BTreeMap<u32, (u64, u64)> =
@@ -132,12 +172,15 @@ impl Cluster {
             Ok((!goal.is_empty()).then_some(goal))
         })
         .await?;
-        until(LEVEL_LIMIT, &what, || async {
+        until(LEVEL_LIMIT, what, || async {
             let shards = self.replicas(name, false).await?;
+            let none = BTreeMap::new();
             for (shard, goal) in &goal {
-                let applied = shards.get(shard).and_then(|replicas| replicas.get(&node)).map(|r| r.applied);
-                if applied < Some(*goal) {
-                    bail!("shard {shard} there has applied {applied:?}, and {goal:?} was written");
+                for replica in whose(shards.get(shard).unwrap_or(&none)) {
+                    let applied = replica.map(|r| r.applied);
+                    if applied < Some(*goal) {
+                        bail!("a replica of shard {shard} has applied {applied:?}, and {goal:?} was written");
+                    }
                 }
             }
             Ok(Some(()))
@@ -148,9 +191,14 @@ impl Cluster {
     /// Makes sure that all replicas of each shard hold the same. Nobody may write meanwhile. Gives
     /// the live entries of all shards together.
     pub async fn compare_replicas(&self, name: &ClusterName) -> Result<u64> {
+        self.compare_replicas_of(name, self.nodes.len().min(3)).await
+    }
+
+    /// The same where each shard has at least so many replicas.
+    pub async fn compare_replicas_of(&self, name: &ClusterName, replicas_min: usize) -> Result<u64> {
         // An election in between writes an entry of its own, so one look may be torn.
         let shards = until(LEVEL_LIMIT, "replicas that stand at the same entry", || async {
-            self.wait_level(name).await?;
+            self.wait_level_of(name, replicas_min).await?;
             let shards = self.replicas(name, true).await?;
             let level = shards.values().all(|replicas| {
                 let mut positions = replicas.values().map(|r| r.applied);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use dnc_core::number::PhoneNumber;
 use dnc_core::verdict::{Cause, Verdict};
 
-use super::event::{Event, Moment, Operation, Outcome, World};
+use super::event::{Event, Moment, Operation, Outcome, TWO_REVISIONS, World};
 use super::report::{Kind, Report, Violation};
 
 /// How long a released number may still be LISTED: until a replica that was asked has applied the
@@ -162,6 +162,9 @@ impl Right {
             }
             (Ok(verdict), None) if *verdict != Verdict::Listed && *verdict != self.otherwise => {
                 Some((Kind::FailedCheck, format!("{:?} is right", self.otherwise)))
+            }
+            (Err(error), _) if error == TWO_REVISIONS => {
+                Some((Kind::TwoRevisions, "all numbers of a bulk are judged alike".into()))
             }
             (Err(_), _) => Some((Kind::FailedCheck, "it ended in an error".into())),
             (Ok(_), _) if late => Some((Kind::FailedCheck, format!("it was answered after {:?}", check.took()))),

@@ -27,6 +27,9 @@ pub struct Event {
     pub operation: Operation,
 }
 
+/// What a check of a bulk ends in that was answered by more than one revision of the catalog.
+pub const TWO_REVISIONS: &str = "one bulk was judged by several revisions";
+
 /// An operation and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {

@@ -14,5 +14,5 @@ mod report;
 mod tests;
 
 pub use self::checker::check;
-pub use self::event::{Event, Moment, Operation, Outcome, World};
+pub use self::event::{Event, Moment, Operation, Outcome, TWO_REVISIONS, World};
 pub use self::report::{Counts, Kind, Report, Violation};

@@ -17,6 +17,8 @@ pub enum Kind {
     Lost,
     /// A check that ended in an error, too late, in UNKNOWN unavailable, or in a wrong verdict.
     FailedCheck,
+    /// One bulk check was answered by more than one revision of the catalog.
+    TwoRevisions,
     /// LISTED, though no list and no suppression ever named the number, or all of them are long released.
     WrongListed,
 }
@@ -135,6 +137,7 @@ impl fmt::Display for Violation {
             Kind::FalseClear => "FALSE CLEAR",
             Kind::Lost => "LOST",
             Kind::FailedCheck => "FAILED CHECK",
+            Kind::TwoRevisions => "TWO REVISIONS",
             Kind::WrongListed => "WRONGLY LISTED",
         };
         write!(

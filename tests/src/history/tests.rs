@@ -123,6 +123,12 @@ fn at_the_end_a_released_number_must_not_be_listed_any_more() {
 }
 
 #[test]
+fn a_bulk_of_two_revisions_is_caught() {
+    let history = [event(free(), 0, 1, Operation::Check(Err(super::TWO_REVISIONS.into())))];
+    assert_eq!(kinds(&history, &[]), [Kind::TwoRevisions]);
+}
+
+#[test]
 fn right_answers_are_accepted() {
     let history = [
         event(listed(), 0, 1_000, LISTED),

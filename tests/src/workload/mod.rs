@@ -99,6 +99,11 @@ impl Workload {
         Workload { recorder, numbers, clients, stop: stop.drop_guard() }
     }
 
+    /// The moment it is, by the clock of the history.
+    pub fn now(&self) -> history::Moment {
+        self.recorder.now()
+    }
+
     /// What the history says so far. Suppressions of which it is too early to tell count as kept.
     pub fn report(&self) -> Report {
         history::check(&self.numbers.world(), &self.recorder.events(), &[], CHECK_DEADLINE)
@@ -131,11 +136,20 @@ pub struct History {
 // === impl History ===
 
 impl History {
+    /// All that the clients saw.
+    pub fn events(&self) -> Vec<Event> {
+        self.recorder.events()
+    }
+
+    /// Asks for every number once more. The replicas should have caught up before.
+    pub async fn sweep<T: Target>(&self, target: &T) -> Vec<Event> {
+        sweep(target, &self.numbers, self.recorder.clone()).await
+    }
+
     /// Asks for every number once more, and judges the whole. The replicas should have caught up before.
     pub async fn judge<T: Target>(self, target: &T) -> Report {
-        let events = self.recorder.events();
-        let sweep = sweep(target, &self.numbers, self.recorder.clone()).await;
-        history::check(&self.numbers.world(), &events, &sweep, CHECK_DEADLINE)
+        let sweep = self.sweep(target).await;
+        history::check(&self.numbers.world(), &self.events(), &sweep, CHECK_DEADLINE)
     }
 }
 

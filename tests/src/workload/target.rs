@@ -10,7 +10,7 @@ use dnc_router::client::{Client, Error};
 use tonic::Code;
 
 use crate::grpc;
-use crate::history::Outcome;
+use crate::history::{Outcome, TWO_REVISIONS};
 
 /// Answers checks and takes writes.
 pub trait Target: Send + Sync + 'static {
@@ -67,6 +67,9 @@ impl Target for Routers {
             v1::BulkCheckRequest { items: numbers.iter().map(item).collect(), ..v1::BulkCheckRequest::default() };
         let failed = |error: String| vec![Err(error); numbers.len()];
         match self.client.bulk_check(request).await {
+            Ok(response) if response.results.iter().any(|result| result.revision != response.revision) => {
+                failed(TWO_REVISIONS.into())
+            }
             Ok(response) if response.results.len() == numbers.len() => {
                 numbers.iter().zip(&response.results).map(|(number, result)| answer(*number, result)).collect()
             }

@@ -1,0 +1,469 @@
+//! The scenarios: what each one does in a round, and what may fail meanwhile. Nothing in here does anything.
+//!
+//! No scenario excuses a false clear, a loss or a removal that comes back. Checks may fail only where
+//! the design says so: while a shard has no majority, or nobody is there to ask.
+
+use std::time::Duration;
+
+use dnc_tests::cluster::{Size, Victim};
+use dnc_tests::process::Role;
+use rand::Rng;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+
+use crate::disk::damage::Which;
+use crate::plan::{Act, Group, Who};
+use crate::world::Harm;
+
+/// One scenario.
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// What it shows if it ends well.
+    pub proves: &'static str,
+    /// Whether checks may fail from the first act of a round until all is whole.
+    pub may_fail: bool,
+    /// Whether it can be done once only to a cluster.
+    pub once: bool,
+    /// Whose disk is a small one.
+    pub small_disk: Option<Victim>,
+    /// Settings of the routers, where the usual ones would hide what is looked at.
+    pub router_settings: &'static [(&'static str, &'static str)],
+    /// Whether it is one of the few that every change is tried with.
+    pub smoke: bool,
+    /// What is done in one round, whole again at its end.
+    pub round: fn(&mut StdRng) -> Vec<Act>,
+}
+
+/// All of them.
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "kill-leader",
+        proves: "the node that leads most shards is killed: no check fails, nothing acknowledged is lost",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: true,
+        round: |dice| killed(Who::Leader, dice),
+    },
+    Scenario {
+        name: "kill-follower",
+        proves: "the node that leads fewest shards is killed: no check fails, nothing acknowledged is lost",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| killed(Who::Follower, dice),
+    },
+    Scenario {
+        name: "pause-60s",
+        proves: "a leader stands still for a minute and wakes up in another term: no check fails, it answers nothing stale",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |_| {
+            let leader = Group::one(Who::Leader);
+            vec![Act::Pause(leader.clone()), Act::Hold(Duration::from_secs(60)), Act::Resume(leader), WHOLE]
+        },
+    },
+    Scenario {
+        name: "split",
+        proves: "a leader, the meta leader and a router are cut off from the rest: the majority goes on, the minority clears nothing",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: true,
+        round: |dice| {
+            let minority = vec![Who::Leader, Who::MetaLeader, Who::Router(0)];
+            harmed(Group::These(minority.clone()), Group::AllBut(minority), Harm::Cut, true, dice)
+        },
+    },
+    Scenario {
+        name: "one-way-cut",
+        proves: "a leader hears all and is heard by nobody, or the other way around: no check fails, others take over",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: true,
+        round: |dice| {
+            let (leader, rest) = (Group::one(Who::Leader), Group::AllBut(vec![Who::Leader]));
+            let (from, to) = if dice.random() { (leader, rest) } else { (rest, leader) };
+            harmed(from, to, Harm::Cut, false, dice)
+        },
+    },
+    Scenario {
+        name: "lost-volume",
+        proves: "a node loses its data folder and comes back as another node: what the others hold is enough",
+        may_fail: false,
+        once: true,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| {
+            let node = Group::one(Who::Leader);
+            let down = Act::Hold(ms(dice, 500, 3_000));
+            vec![Act::Kill(node.clone()), Act::Wipe(node.clone()), down, Act::Start(node), TWO]
+        },
+    },
+    Scenario {
+        name: "power-cut",
+        proves: "everything stops at once and what was not synced is gone: all that was acknowledged is there",
+        may_fail: true,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: true,
+        round: |dice| {
+            let everybody = Group::everybody();
+            let dark = Act::Hold(ms(dice, 200, 2_000));
+            vec![Act::PowerCut(everybody.clone()), dark, Act::Start(everybody), WHOLE]
+        },
+    },
+    Scenario {
+        name: "rolling-restart",
+        proves: "every process is restarted in turn under load: no check fails",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |_| vec![Act::Roll(Group::everybody()), WHOLE],
+    },
+    Scenario {
+        name: "activate-while-leader-killed",
+        proves: "a leader is killed while a list is replaced: every bulk is judged by one version, and the new one becomes active",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| {
+            let leader = Group::one(Who::Leader);
+            let (kill, start) = (Act::Kill(leader.clone()), Act::Start(leader));
+            vec![Act::Load, Act::Hold(ms(dice, 0, 500)), kill, Act::Hold(ms(dice, 0, 5_000)), start, Act::Loaded, WHOLE]
+        },
+    },
+    Scenario {
+        name: "import-killed",
+        proves: "the router that loads a list is killed in the middle: nothing has changed, or all of it",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| {
+            let router = Group::one(Who::Router(0));
+            let (kill, start) = (Act::Kill(router.clone()), Act::Start(router));
+            vec![Act::Load, Act::Hold(ms(dice, 0, 500)), kill, Act::Hold(ms(dice, 0, 3_000)), start, Act::Loaded, WHOLE]
+        },
+    },
+    Scenario {
+        name: "rule-while-router-cut-off",
+        proves: "a router is cut off from the meta group while a rule is added: it clears nothing that the rule lists",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: true,
+        round: |dice| {
+            let (router, voters) = (Group::one(Who::Router(0)), Group::All(Role::Meta));
+            let cut = Act::Harm { from: router, to: voters, harm: Harm::Cut, both_ways: true };
+            let (before, after) = (Act::Hold(ms(dice, 500, 4_000)), Act::Hold(ms(dice, 3_000, 8_000)));
+            vec![cut, before, Act::AddRule { router: 1 }, after, Act::Mend, WHOLE]
+        },
+    },
+    Scenario {
+        name: "kill-router",
+        proves: "a router is killed: callers go to the other one, no check fails",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| killed(Who::Router(dice.random_range(0..2)), dice),
+    },
+    Scenario {
+        name: "kill-meta-voter",
+        proves: "a meta voter that follows is killed: nobody notices",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| killed(Who::MetaFollower, dice),
+    },
+    Scenario {
+        name: "kill-meta-leader",
+        proves: "the meta leader is killed: nobody notices",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| killed(Who::MetaLeader, dice),
+    },
+    Scenario {
+        name: "kill-meta-group",
+        proves: "all meta voters are killed: checks and opt-outs go on",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| {
+            let voters = Group::All(Role::Meta);
+            let down = Act::Hold(ms(dice, 5_000, 15_000));
+            vec![Act::Kill(voters.clone()), down, Act::Start(voters), WHOLE]
+        },
+    },
+    Scenario {
+        name: "router-cut-off-from-leader",
+        proves: "a router cannot reach one leader, which everybody else can: its checks find the others, no check fails",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| harmed(Group::one(Who::Router(0)), Group::one(Who::Leader), Harm::Cut, true, dice),
+    },
+    Scenario {
+        name: "loss",
+        proves: "some packets between all processes are lost: late is allowed, wrong is not",
+        may_fail: true,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| {
+            let percent = dice.random_range(1..=10);
+            harmed(Group::everybody(), Group::everybody(), Harm::Loss(percent), false, dice)
+        },
+    },
+    Scenario {
+        name: "delay",
+        proves: "all that a leader sends and hears comes late: others are asked meanwhile, no check fails",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| {
+            let leader = Group::one(Who::Leader);
+            let delay = Act::Delay(leader, ms(dice, 5, 400), ms(dice, 1, 100));
+            vec![delay, Act::Hold(ms(dice, 5_000, 15_000)), Act::Mend, WHOLE]
+        },
+    },
+    Scenario {
+        name: "full-disk",
+        proves: "the disk of a node is full: what it cannot write it does not acknowledge, no check fails, and with room it goes on",
+        may_fail: false,
+        once: false,
+        small_disk: Some(SMALL),
+        router_settings: &[],
+        smoke: false,
+        round: |dice| vec![Act::Fill, Act::Hold(ms(dice, 5_000, 12_000)), Act::Drain, WHOLE],
+    },
+    Scenario {
+        name: "torn-log",
+        proves: "the power of a leader is cut within a write: it comes back with all that it had synced",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| {
+            let leader = Group::one(Who::Leader);
+            let (cut, start) = (Act::PowerCut(leader.clone()), Act::Start(leader.clone()));
+            vec![cut, Act::Tear(leader, dice.random_range(1..=300)), Act::Hold(ms(dice, 0, 2_000)), start, WHOLE]
+        },
+    },
+    Scenario {
+        name: "flipped-log",
+        proves: "a bit of each log of a node is flipped: it is found, and the node comes back as another one",
+        may_fail: false,
+        once: true,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| {
+            let leader = Group::one(Who::Leader);
+            let flip = Act::Flip(leader.clone(), Which::Log, dice.random_range(100..900));
+            let replace = Act::Replace(leader.clone());
+            vec![Act::Kill(leader.clone()), flip, replace, Act::Hold(ms(dice, 2_000, 5_000)), Act::Noticed(leader), TWO]
+        },
+    },
+    Scenario {
+        name: "flipped-table",
+        proves: "a bit of each table of a node is flipped: it is found, and the node comes back as another one",
+        may_fail: false,
+        once: true,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| {
+            let leader = Group::one(Who::Leader);
+            let (kill, start) = (Act::Kill(leader.clone()), Act::Start(leader.clone()));
+            let flip = Act::Flip(leader.clone(), Which::Table, dice.random_range(100..900));
+            // Tables are made of the log when a node starts.
+            let (replace, hold) = (Act::Replace(leader.clone()), Act::Hold(ms(dice, 2_000, 5_000)));
+            vec![kill.clone(), start, WHOLE, kill, flip, replace, hold, Act::Noticed(leader), TWO]
+        },
+    },
+    Scenario {
+        name: "stalled-fsync",
+        proves: "the disk of a leader does not come back from a sync: others take over or wait, no check fails",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| {
+            let leader = Group::one(Who::Leader);
+            let stalled = Act::Hold(ms(dice, 3_000, 12_000));
+            vec![Act::Stall(leader.clone()), stalled, Act::Soothe(leader), WHOLE]
+        },
+    },
+    Scenario {
+        name: "failing-fsync",
+        proves: "the disk of a leader fails each sync: it acknowledges nothing, and comes back once it is started anew",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| {
+            let leader = Group::one(Who::Leader);
+            let fails = Act::Hold(ms(dice, 2_000, 8_000));
+            let (fail, soothe) = (Act::FailSync(leader.clone()), Act::Soothe(leader.clone()));
+            vec![fail, fails, soothe, Act::PowerCut(leader.clone()), Act::Start(leader), WHOLE]
+        },
+    },
+    Scenario {
+        name: "clock",
+        proves: "the clock of a leader is an hour ahead or behind: no answer changes",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| {
+            let leader = Group::one(Who::Leader);
+            let ahead_s = if dice.random() { 3_600 } else { -3_600 };
+            let wrong = Act::Hold(ms(dice, 5_000, 15_000));
+            vec![Act::Clock(leader.clone(), ahead_s), wrong, Act::Soothe(leader), WHOLE]
+        },
+    },
+    Scenario {
+        name: "overload",
+        proves: "five times as many call as routers take in: who is too many is refused early, and no less is answered than before",
+        may_fail: true,
+        once: false,
+        small_disk: None,
+        router_settings: &[("DNC_MAX_IN_FLIGHT", "32")],
+        smoke: false,
+        round: |_| {
+            let hold = Act::Hold(Duration::from_secs(6));
+            vec![Act::Flood(1), hold.clone(), Act::Ebb, Act::Flood(5), hold, Act::Ebb, WHOLE]
+        },
+    },
+    Scenario {
+        name: "any-process",
+        proves: "any process is killed or paused, for a moment or for long: no check fails, nothing acknowledged is lost",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| {
+            let victims = Size::default().victims();
+            let victim: Victim = *victims.choose(dice).expect("a cluster has processes");
+            if dice.random() {
+                return killed(Who::The(victim), dice);
+            }
+            let one = Group::one(Who::The(victim));
+            vec![Act::Pause(one.clone()), Act::Hold(ms(dice, 200, 15_000)), Act::Resume(one), WHOLE]
+        },
+    },
+];
+
+/// All is as it was.
+const WHOLE: Act = Act::Whole { replicas: 3 };
+
+/// One node's replicas are lost for good: nobody makes new ones of them yet.
+const TWO: Act = Act::Whole { replicas: 2 };
+
+/// The node whose disk is small where a scenario fills it.
+const SMALL: Victim = Victim { role: Role::Node, index: 1 };
+
+/// Somebody is killed, and comes back after a while.
+fn killed(who: Who, dice: &mut StdRng) -> Vec<Act> {
+    let one = Group::one(who);
+    vec![Act::Kill(one.clone()), Act::Hold(ms(dice, 0, 8_000)), Act::Start(one), WHOLE]
+}
+
+/// The network is harmed, for longer than any election, and mended.
+fn harmed(from: Group, to: Group, harm: Harm, both_ways: bool, dice: &mut StdRng) -> Vec<Act> {
+    vec![Act::Harm { from, to, harm, both_ways }, Act::Hold(ms(dice, 5_000, 20_000)), Act::Mend, WHOLE]
+}
+
+fn ms(dice: &mut StdRng, from: u64, to: u64) -> Duration {
+    Duration::from_millis(dice.random_range(from..=to))
+}
+
+/// One by its name.
+pub fn named(name: &str) -> Option<&'static Scenario> {
+    ALL.iter().find(|scenario| scenario.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::errands::IN_FLIGHT;
+    use rand::SeedableRng;
+    use std::collections::BTreeSet;
+
+    fn round(scenario: &Scenario, seed: u64) -> Vec<Act> {
+        (scenario.round)(&mut StdRng::seed_from_u64(seed))
+    }
+
+    #[test]
+    fn every_scenario_has_a_name_of_its_own_and_ends_whole() {
+        let names: BTreeSet<&str> = ALL.iter().map(|scenario| scenario.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for scenario in ALL {
+            let acts = round(scenario, 1);
+            assert!(matches!(acts.last(), Some(Act::Whole { .. })), "{}", scenario.name);
+            assert_eq!(acts, round(scenario, 1), "{}", scenario.name);
+        }
+    }
+
+    #[test]
+    fn routers_are_flooded_by_what_they_take_in() {
+        let overload = named("overload").expect("there is one");
+        assert_eq!(overload.router_settings, [("DNC_MAX_IN_FLIGHT", IN_FLIGHT.to_string().as_str())]);
+    }
+
+    #[test]
+    fn whoever_is_hurt_is_healed() {
+        for scenario in ALL {
+            for seed in 0..20 {
+                let acts = round(scenario, seed);
+                let count = |of: fn(&Act) -> bool| acts.iter().filter(|act| of(act)).count();
+                let name = scenario.name;
+                let down = count(|act| matches!(act, Act::Kill(_) | Act::PowerCut(_)));
+                assert_eq!(down, count(|act| matches!(act, Act::Start(_) | Act::Replace(_))), "{name}");
+                let paused = count(|act| matches!(act, Act::Pause(_)));
+                assert_eq!(paused, count(|act| matches!(act, Act::Resume(_))), "{name}");
+                let harmed = count(|act| matches!(act, Act::Harm { .. } | Act::Delay(..)));
+                assert_eq!(harmed > 0, count(|act| matches!(act, Act::Mend)) > 0, "{name}");
+            }
+        }
+    }
+}

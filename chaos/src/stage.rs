@@ -1,0 +1,277 @@
+//! Where acts are performed: the cluster, and the world around it.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Error, Result, bail, ensure};
+use dnc_tests::cluster::{Cluster, ClusterName, READY_LIMIT, Size, Victim};
+use dnc_tests::http;
+use dnc_tests::process::{Process, Role};
+use dnc_tests::wait::until;
+use tokio::time::timeout;
+
+use crate::disk::{Disks, Told, damage};
+use crate::errands::{Errands, Findings};
+use crate::plan::{Act, Cast, Group};
+use crate::say;
+use crate::scenarios::Scenario;
+use crate::world::World;
+
+/// How long the cluster may take until it is whole once its faults are gone.
+pub const HEAL_LIMIT: Duration = Duration::from_secs(90);
+
+/// How long a process may take to end when it is asked to.
+const END_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long it may take until every shard, and the meta group, has a leader.
+const CAST_LIMIT: Duration = Duration::from_secs(30);
+
+/// An I/O error, as the kernel numbers it.
+const EIO: i64 = 5;
+
+/// The cluster in its world.
+pub struct Stage {
+    // Goes first: its processes live in the world.
+    cluster: Cluster,
+    world: World,
+    disks: Disks,
+    errands: Errands,
+    name: ClusterName,
+}
+
+/// Why a round did not come to its end.
+#[derive(Debug)]
+pub enum Trouble {
+    /// A fault could not be done. Nothing was shown.
+    NotTried(Error),
+    /// The cluster did not become whole again in time.
+    NotHealed(Error),
+}
+
+// === impl Stage ===
+
+impl Stage {
+    /// Starts a cluster in a world of its own, as the scenario needs it.
+    pub async fn build(size: Size, scenario: &Scenario) -> Result<Stage> {
+        let disks = Disks::new(scenario.small_disk, scenario.router_settings)?;
+        let mut world = World::new(Box::new(disks.clone()))?;
+        let cluster = Cluster::start_in(size, &mut world).await?;
+        let name = cluster.name().await?;
+        Ok(Stage { cluster, world, disks, errands: Errands::default(), name })
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    fn routers(&self) -> Vec<SocketAddr> {
+        self.cluster.routers.iter().map(|router| router.grpc).collect()
+    }
+
+    /// Ends what was done beside the load; what was found, if there was anything.
+    pub async fn end_errands(&mut self) -> Result<Option<Findings>> {
+        std::mem::take(&mut self.errands).end().await
+    }
+
+    /// Who is who now.
+    pub async fn cast(&self) -> Result<Cast> {
+        until(CAST_LIMIT, "every shard and the meta group to have a leader", || async {
+            let led = self.cluster.led(&self.name).await;
+            let most = led.iter().max_by_key(|(_, led)| **led).context("no node answers")?;
+            let least = led.iter().filter(|(node, _)| *node != most.0).min_by_key(|(_, led)| **led);
+            let (follower, _) = least.context("only one node answers")?;
+            let Some(meta_leader) = self.meta_leader().await else { bail!("no meta voter leads") };
+            Ok(Some(Cast { leader: *most.0, follower: *follower, meta_leader, size: self.cluster.size() }))
+        })
+        .await
+    }
+
+    async fn meta_leader(&self) -> Option<usize> {
+        for voter in &self.cluster.meta {
+            let Ok(Ok(answer)) = timeout(Duration::from_secs(2), http::get(voter.http, "/metrics")).await else {
+                continue;
+            };
+            let text = answer.text();
+            let leads = |line: &str| line.starts_with("dnc_meta_is_leader") && line.trim_end().ends_with(" 1");
+            if text.lines().any(leads) {
+                return Some(voter.index);
+            }
+        }
+        None
+    }
+
+    /// Does one thing.
+    pub async fn perform(&mut self, act: &Act, cast: &Cast) -> Result<(), Trouble> {
+        match act {
+            Act::Whole { replicas } => self.heal(*replicas).await.map_err(Trouble::NotHealed),
+            Act::Roll(group) => self.roll(&cast.all(group)).await.map_err(Trouble::NotHealed),
+            Act::Replace(group) => self.replace(&cast.all(group)).await.map_err(Trouble::NotHealed),
+            Act::Load => self.errands.load(&self.routers()).await.map_err(Trouble::NotTried),
+            Act::Loaded => self.errands.loaded().await.map_err(Trouble::NotHealed),
+            Act::AddRule { router } => {
+                self.errands.add_rule(*router, &self.routers()).await.map_err(Trouble::NotHealed)
+            }
+            Act::Flood(times) => self.errands.flood(*times, &self.routers()).await.map_err(Trouble::NotTried),
+            Act::Ebb => {
+                let seen = self.errands.ebb().await.map_err(Trouble::NotTried)?;
+                say(&format!("    {seen}"));
+                Ok(())
+            }
+            Act::Hold(time) => {
+                // The fault's own length, not a wait for anything.
+                tokio::time::sleep(*time).await;
+                Ok(())
+            }
+            other => self.hurt(other, cast).with_context(|| other.to_string()).map_err(Trouble::NotTried),
+        }
+    }
+
+    fn hurt(&mut self, act: &Act, cast: &Cast) -> Result<()> {
+        match act {
+            Act::Kill(group) => self.each(cast, group, Process::kill9),
+            Act::Start(group) => self.each(cast, group, Process::run),
+            Act::Pause(group) => self.each(cast, group, |process| process.pause()),
+            Act::Resume(group) => self.each(cast, group, |process| process.resume()),
+            Act::Harm { from, to, harm, both_ways } => {
+                let (from, to) = (cast.all(from), cast.all(to));
+                let mut links = self.world.links().clone();
+                links.harm(&from, &to, *harm);
+                if *both_ways {
+                    links.harm(&to, &from, *harm);
+                }
+                self.world.set(links)
+            }
+            Act::Delay(group, delay, jitter) => {
+                cast.all(group).into_iter().try_for_each(|victim| self.world.delay(victim, *delay, *jitter))
+            }
+            Act::Mend => {
+                let harmed = self.world.mend()?;
+                ensure!(harmed > 0, "not one packet was harmed");
+                Ok(())
+            }
+            Act::PowerCut(group) => self.power_cut(&cast.all(group)),
+            Act::Fill => self.disks.fill(),
+            Act::Drain => self.disks.drain(),
+            Act::Flip(group, which, permille) => self.each(cast, group, |process| {
+                ensure!(!process.is_running(), "{} runs", process.name());
+                damage::flip(&process.data, *which, *permille)
+            }),
+            Act::Tear(group, bytes) => self.each(cast, group, |process| {
+                ensure!(!process.is_running(), "{} runs", process.name());
+                damage::tear(&process.data, *bytes)
+            }),
+            Act::Noticed(group) => self.each(cast, group, |process| {
+                ensure!(damage::noticed(&process.log, &process.data), "{} never met with the damage", process.name());
+                Ok(())
+            }),
+            Act::Stall(group) => self.tell(&cast.all(group), Told::Stall, 1),
+            Act::FailSync(group) => self.tell(&cast.all(group), Told::Fail, EIO),
+            Act::Clock(group, ahead_s) => self.tell(&cast.all(group), Told::ClockS, *ahead_s),
+            Act::Soothe(group) => self.soothe(&cast.all(group)),
+            Act::Wipe(group) => self.each(cast, group, wipe),
+            Act::Hold(_)
+            | Act::Whole { .. }
+            | Act::Roll(_)
+            | Act::Replace(_)
+            | Act::Load
+            | Act::Loaded
+            | Act::AddRule { .. }
+            | Act::Flood(_)
+            | Act::Ebb => bail!("{act} takes time"),
+        }
+    }
+
+    fn each(&mut self, cast: &Cast, group: &Group, mut what: impl FnMut(&mut Process) -> Result<()>) -> Result<()> {
+        cast.all(group).into_iter().try_for_each(|victim| what(self.cluster.process(victim)))
+    }
+
+    /// All stand still before the first is gone, so that none does anything that another's end allows.
+    fn power_cut(&mut self, victims: &[Victim]) -> Result<()> {
+        victims.iter().try_for_each(|victim| self.cluster.process(*victim).pause())?;
+        victims.iter().try_for_each(|victim| self.cluster.process(*victim).kill9())?;
+        for victim in victims {
+            let data = self.cluster.process(*victim).data.clone();
+            self.disks.lose_unsynced(*victim, &data)?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self, victims: &[Victim], what: Told, value: i64) -> Result<()> {
+        for victim in victims {
+            self.disks.tell(*victim, Told::Harmed, 0)?;
+            self.disks.tell(*victim, what, value)?;
+        }
+        Ok(())
+    }
+
+    fn soothe(&self, victims: &[Victim]) -> Result<()> {
+        for victim in victims {
+            let harmed = self.disks.harmed(*victim)?;
+            for what in [Told::Stall, Told::Fail, Told::ClockS] {
+                self.disks.tell(*victim, what, 0)?;
+            }
+            ensure!(harmed > 0, "{victim} never met with what was wrong");
+        }
+        Ok(())
+    }
+
+    async fn roll(&mut self, victims: &[Victim]) -> Result<()> {
+        for victim in victims {
+            let process = self.cluster.process(*victim);
+            let status = process.terminate(END_LIMIT).await?;
+            ensure!(status.success(), "{victim} ended with {status} when it was asked to end");
+            process.run()?;
+            process.wait_ready(READY_LIMIT).await?;
+            if victim.role == Role::Node {
+                self.cluster.wait_caught_up(&self.name, victim.index).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Damage may be found when a process starts: then it says so and ends, and what it held is lost.
+    async fn replace(&mut self, victims: &[Victim]) -> Result<()> {
+        for victim in victims {
+            let process = self.cluster.process(*victim);
+            process.run()?;
+            let Err(error) = process.wait_ready(HEAL_LIMIT).await else { continue };
+            ensure!(!process.is_running(), "{victim} neither is ready nor ends: {error:#}");
+            say(&format!("    {victim} found the damage and ended; it comes back without its data"));
+            wipe(process)?;
+            process.run()?;
+        }
+        Ok(())
+    }
+
+    async fn heal(&mut self, replicas: usize) -> Result<()> {
+        let whole = async {
+            self.cluster.wait_ready(HEAL_LIMIT).await?;
+            self.cluster.wait_all_caught_up(&self.name, replicas).await
+        };
+        timeout(HEAL_LIMIT, whole).await.with_context(|| format!("not whole after {HEAL_LIMIT:?}"))?
+    }
+
+    /// Makes sure that the replicas of each shard hold the same; how many live entries there are.
+    pub async fn compare(&self, replicas: usize) -> Result<u64> {
+        self.cluster.compare_replicas_of(&self.name, replicas).await
+    }
+
+    /// All went well: nothing is kept.
+    pub fn passed(self) -> Result<()> {
+        let Stage { mut cluster, world, disks, .. } = self;
+        cluster.kill_all()?;
+        disks.unmount();
+        cluster.passed()?;
+        drop((world, disks));
+        Ok(())
+    }
+}
+
+/// Deletes all that a process holds.
+fn wipe(process: &mut Process) -> Result<()> {
+    ensure!(!process.is_running(), "{} runs", process.name());
+    fs::remove_dir_all(&process.data).context("delete its data folder")?;
+    fs::create_dir(&process.data).context("make its data folder")
+}
