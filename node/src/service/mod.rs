@@ -105,13 +105,6 @@ impl Service {
 
 #[tonic::async_trait]
 impl NodeService for Service {
-    async fn change_group(
-        &self,
-        _: Request<wire::ChangeGroupRequest>,
-    ) -> Result<Response<wire::ChangeGroupResponse>, Status> {
-        Err(Status::unimplemented("stub"))
-    }
-
     async fn check(
         &self,
         request: Request<wire::NodeCheckRequest>,

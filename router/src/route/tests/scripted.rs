@@ -266,13 +266,6 @@ impl NodeService for Service {
         }))
     }
 
-    async fn change_group(
-        &self,
-        _: Request<wire::ChangeGroupRequest>,
-    ) -> Result<Response<wire::ChangeGroupResponse>, Status> {
-        Err(Status::unimplemented("routers do not ask for this"))
-    }
-
     async fn write(
         &self,
         request: Request<wire::ShardWriteRequest>,
