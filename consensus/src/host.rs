@@ -95,6 +95,12 @@ impl Host {
         &self.inner.store
     }
 
+    /// Sets how fast snapshots may leave this process, bytes a second, all together; 0 for as fast as can be. A rate below
+    /// 512 KiB counts as that: a transfer would be taken for stuck.
+    pub fn throttle_snapshots(&self, rate: u64) {
+        self.inner.pool.throttle.set(rate);
+    }
+
     /// Serves the other replicas on this listener until the host is shut down. Dropping the future
     /// does not stop it.
     pub async fn serve(&self, listener: TcpListener) -> Result<(), HostError> {

@@ -10,6 +10,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::config::{HostOptions, MESSAGE_BYTES_MAX};
 use crate::network::identity::{Envelope, is_answer_of_peer};
+use crate::network::throttle::Throttle;
 use crate::network::wire::raft_client::RaftClient;
 use crate::types::{ClusterId, GroupId, NodeId};
 
@@ -37,6 +38,7 @@ pub(crate) struct Pool {
     pub(crate) cluster: ClusterId,
     pub(crate) me: NodeId,
     pub(crate) options: HostOptions,
+    pub(crate) throttle: Arc<Throttle>,
     peers: Arc<dyn Peers>,
     lines: Mutex<HashMap<(NodeId, Purpose), Line>>,
 }
@@ -59,7 +61,8 @@ pub(crate) struct Lease {
 
 impl Pool {
     pub(crate) fn new(cluster: ClusterId, me: NodeId, options: HostOptions, peers: Arc<dyn Peers>) -> Self {
-        Self { cluster, me, options, peers, lines: Mutex::new(HashMap::new()) }
+        let throttle = Arc::new(Throttle::default());
+        Self { cluster, me, options, throttle, peers, lines: Mutex::new(HashMap::new()) }
     }
 
     pub(crate) fn envelope(&self, to: NodeId, group: GroupId) -> Envelope {

@@ -13,6 +13,7 @@ use crate::codec;
 use crate::error::StoreError;
 use crate::network::client::{describe, unreachable};
 use crate::network::pool::{Pool, Purpose};
+use crate::network::throttle::Throttle;
 use crate::network::wire::install_snapshot_request::Part as WirePart;
 use crate::network::wire::{InstallSnapshotRequest, SnapshotChunk, SnapshotEnd, SnapshotHeader};
 use crate::raft_types::{Snapshot, SnapshotMeta, Types, Vote};
@@ -25,6 +26,7 @@ struct Sending {
     sent: watch::Sender<u64>,
     /// Why reading the state failed. The stream has no way to say so.
     failure: Arc<Mutex<Option<StoreError>>>,
+    throttle: Arc<Throttle>,
 }
 
 /// Sends a snapshot and waits until the peer has installed or refused it.
@@ -41,7 +43,7 @@ pub(crate) async fn send_snapshot(
     let lease = pool.get(to, Purpose::Snapshot).map_err(unreachable)?;
     let (sent, mut progress) = watch::channel(0);
     let failure = Arc::new(Mutex::new(None));
-    let sending = Sending { sent, failure: failure.clone() };
+    let sending = Sending { sent, failure: failure.clone(), throttle: pool.throttle.clone() };
     let parts = parts(header(&vote, &snapshot.meta), outgoing, sending);
     let request = pool.envelope(to, group).seal(parts);
     let limit = Duration::from_millis(pool.options.snapshot_progress_ms);
@@ -101,7 +103,10 @@ fn parts(
             return Some((header, (None, outgoing, sending)));
         }
         let part = match outgoing.next().await? {
-            Ok(Part::Chunk { number, pairs }) => WirePart::Chunk(SnapshotChunk { number, pairs }),
+            Ok(Part::Chunk { number, pairs }) => {
+                sending.throttle.take(pairs.len()).await;
+                WirePart::Chunk(SnapshotChunk { number, pairs })
+            }
             Ok(Part::End(totals)) => {
                 WirePart::End(SnapshotEnd { chunks: totals.chunks, pairs: totals.pairs, checksum: totals.checksum })
             }

@@ -4,3 +4,11 @@
 pub mod lead;
 pub mod plan;
 pub mod step;
+
+/// The lowest throttle, bytes a second: below it a transfer would be taken for stuck.
+const THROTTLE_MIN: u64 = 512 << 10;
+
+/// The throttle that a plan gets if this one is asked for; 0 stands for none.
+pub fn throttle(asked: u64) -> u64 {
+    if asked == 0 { 0 } else { asked.max(THROTTLE_MIN) }
+}

@@ -157,6 +157,10 @@ impl Hosting {
             if let Err(error) = following.follow(&known.catalog, &hosted).await {
                 tracing::error!(error = chain(&error), "write down which replicas are placed here");
             }
+            following
+                .tender
+                .host
+                .throttle_snapshots(known.catalog.moves.plan.as_ref().map_or(0, |plan| plan.purpose.throttle));
             wishes.make(&self, &known.catalog).await;
             let needed: Vec<ShardId> = known.catalog.shard_map.shards_of(node).collect();
             if !was_ready && !known.catalog.shard_map.replicas.is_empty() && self.is_ready(&needed) {

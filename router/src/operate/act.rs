@@ -5,6 +5,7 @@
 
 use dnc_core::catalog::{Change, Duty, Purpose, Refusal};
 use dnc_core::ids::{BadRequestId, NodeId, RequestId};
+use dnc_core::moving;
 use dnc_proto::v1;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -188,7 +189,7 @@ impl Start {
             "" => RequestId(Uuid::now_v7().as_u128()),
             given => parse(given, "request_id")?,
         };
-        Ok(Self { id, why: why.into(), throttle })
+        Ok(Self { id, why: why.into(), throttle: moving::throttle(throttle) })
     }
 }
 

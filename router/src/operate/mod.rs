@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use dnc_core::catalog::Duty;
 use dnc_core::ids::{NodeId, ShardId};
-use dnc_core::moving::plan::Impossible;
+use dnc_core::moving::{self, plan::Impossible};
 use dnc_core::number::PhoneNumber;
 use dnc_meta::Known;
 use dnc_proto::v1;
@@ -158,7 +158,7 @@ impl<C: Cluster> Operators<C> {
         } else if request.replacement > 0 {
             return Err(Invalid::new("replacement", "needs the node that is lost, too").into());
         }
-        Ok(possible(&picture, &wanted)?.told(&picture, request.throttle))
+        Ok(possible(&picture, &wanted)?.told(&picture, moving::throttle(request.throttle)))
     }
 
     /// The plan that is carried out, and those that have ended, the newest first.

@@ -25,7 +25,7 @@ fn away(fake: &Fake, node: NodeId) {
 }
 
 fn drain(node: NodeId) -> v1::DrainNodeRequest {
-    v1::DrainNodeRequest { node, throttle: 5, request_id: ID.into() }
+    v1::DrainNodeRequest { node, throttle: 1_000_000, request_id: ID.into() }
 }
 
 fn replace(node: NodeId, replacement: NodeId) -> v1::ReplaceNodeRequest {
@@ -44,7 +44,7 @@ fn carry_out(fake: &Fake) {
 async fn a_node_is_drained_and_retired() {
     let (fake, operators) = cluster(4);
     let started = operators.drain(drain(3)).await.expect("possible").plan.expect("moves");
-    assert_eq!((started.why.as_str(), started.throttle, started.plan_id.as_str()), ("drain node 3", 5, ID));
+    assert_eq!((started.why.as_str(), started.throttle, started.plan_id.as_str()), ("drain node 3", 1_000_000, ID));
     assert_eq!(fake.known().catalog.duty(3), Duty::Draining);
     let early = operators.retire(v1::RetireNodeRequest { node: 3 }).await.expect_err("it holds replicas");
     assert_eq!(early.kind(), Kind::Precondition);

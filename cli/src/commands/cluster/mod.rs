@@ -112,7 +112,7 @@ enum Act {
 /// How a plan is carried out.
 #[derive(clap::Args)]
 struct Start {
-    /// What each sender may use a second: 20MB, 512KiB, or a number of bytes. As much as it can unless given.
+    /// What each sender may use a second: 20MB, 512KiB (the least), or a number of bytes. As much as it can unless given.
     #[arg(long, value_name = "BYTES", value_parser = text::rate, default_value = "0", hide_default_value = true)]
     throttle: u64,
     /// A UUID by which a repeated request is recognised; made unless given.
@@ -135,7 +135,7 @@ struct Plan {
     /// With --replace: the node that takes its replicas.
     #[arg(long, value_name = "NODE", requires = "replace")]
     with: Option<u64>,
-    /// What each sender may use a second: 20MB, 512KiB, or a number of bytes.
+    /// What each sender may use a second: 20MB, 512KiB (the least), or a number of bytes.
     #[arg(long, value_name = "BYTES", value_parser = text::rate, default_value = "0", hide_default_value = true)]
     throttle: u64,
     #[command(flatten)]

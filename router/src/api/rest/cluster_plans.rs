@@ -27,7 +27,7 @@ pub struct PreviewBody {
     /// Nodes that are to be drained.
     #[serde(default)]
     leaving: Vec<u64>,
-    /// Bytes a second that each sender may use; 0 for as many as it can.
+    /// Bytes a second that each sender may use, raised to 524288 if it is less; 0 for as many as it can.
     #[serde(default)]
     throttle: u64,
     /// A node whose data is lost; 0 for none.
@@ -43,7 +43,7 @@ pub struct PreviewBody {
 #[schema(as = PlanOptions)]
 #[serde(deny_unknown_fields)]
 pub struct StartBody {
-    /// Bytes a second that each sender may use; 0 for as many as it can.
+    /// Bytes a second that each sender may use, raised to 524288 if it is less; 0 for as many as it can.
     #[serde(default)]
     throttle: u64,
     /// A UUID by which a repeated request is recognised, instead of the header `Idempotency-Key`.
@@ -60,7 +60,7 @@ pub struct ReplaceBody {
     /// The node that takes its replicas; 0 for whichever fits.
     #[serde(default)]
     replacement: u64,
-    /// Bytes a second that each sender may use; 0 for as many as it can.
+    /// Bytes a second that each sender may use, raised to 524288 if it is less; 0 for as many as it can.
     #[serde(default)]
     throttle: u64,
     /// A UUID by which a repeated request is recognised, instead of the header `Idempotency-Key`.

@@ -65,8 +65,9 @@ async fn a_node_is_drained_the_plan_cancelled_and_the_node_serves_again() {
     let plan = expect(&fake, post(&at("plan"), &asked), StatusCode::OK).await;
     assert!(plan["moves"].as_array().is_some_and(|moves| moves.len() >= 16), "{plan}");
     assert_eq!(plan["bytes_per_second"], 1_000);
-    let started = expect(&fake, post(&at("nodes/3/drain"), &json!({"throttle": 7})), StatusCode::ACCEPTED).await;
-    assert_eq!((&started["plan"]["why"], &started["plan"]["throttle"]), (&json!("drain node 3"), &json!(7)));
+    let started =
+        expect(&fake, post(&at("nodes/3/drain"), &json!({"throttle": 2_000_000})), StatusCode::ACCEPTED).await;
+    assert_eq!((&started["plan"]["why"], &started["plan"]["throttle"]), (&json!("drain node 3"), &json!(2_000_000)));
     let history = expect(&fake, get(&at("history")), StatusCode::OK).await;
     assert_eq!(history["plans"][0]["plan_id"], started["plan"]["plan_id"]);
     let busy = expect_problem(&fake, post(&at("apply"), &json!({})), StatusCode::CONFLICT).await;
