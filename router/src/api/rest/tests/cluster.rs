@@ -61,10 +61,10 @@ async fn the_status_has_this_form() {
 #[tokio::test]
 async fn a_node_is_drained_the_plan_cancelled_and_the_node_serves_again() {
     let fake = four();
-    let asked = json!({"leaving": [3], "throttle": 1_000});
+    let asked = json!({"leaving": [3], "throttle": 1_000_000});
     let plan = expect(&fake, post(&at("plan"), &asked), StatusCode::OK).await;
     assert!(plan["moves"].as_array().is_some_and(|moves| moves.len() >= 16), "{plan}");
-    assert_eq!(plan["bytes_per_second"], 1_000);
+    assert_eq!(plan["bytes_per_second"], 1_000_000);
     let started =
         expect(&fake, post(&at("nodes/3/drain"), &json!({"throttle": 2_000_000})), StatusCode::ACCEPTED).await;
     assert_eq!((&started["plan"]["why"], &started["plan"]["throttle"]), (&json!("drain node 3"), &json!(2_000_000)));
