@@ -15,6 +15,7 @@ use dnc_core::command::{ShardCommand, ShardReply};
 use dnc_core::ids::ShardId;
 use dnc_core::query::{ShardAnswer, ShardQuery};
 use dnc_node::shard::Shard;
+use tokio::task::JoinHandle;
 
 pub const LIMIT: Duration = Duration::from_secs(20);
 
@@ -31,6 +32,7 @@ pub struct Lone {
     host: Host,
     pub group: Group,
     pub shard: Arc<Shard>,
+    serving: JoinHandle<()>,
 }
 
 impl Lone {
@@ -53,7 +55,7 @@ impl Lone {
         };
         let host = Host::new(store, ClusterId(7), 1, Arc::new(Nobody), options).expect("host");
         let listener = TcpListener::bind("127.0.0.1:0").expect("port");
-        tokio::spawn({
+        let serving = tokio::spawn({
             let host = host.clone();
             async move { host.serve(listener).await.expect("serve") }
         });
@@ -61,11 +63,13 @@ impl Lone {
         group.initialize(BTreeSet::from([1])).await.expect("initialize");
         until("it leads", || group.is_leader()).await;
         group.linearize(LIMIT).await.expect("linearize");
-        Lone { host, group, shard }
+        Lone { host, group, shard, serving }
     }
 
+    /// Ends it; the store is free once this returns.
     pub async fn stop(self) {
         self.host.shutdown(LIMIT).await;
+        self.serving.await.expect("it served until it was to stop");
     }
 
     pub async fn write(&self, command: ShardCommand) -> ShardReply {
