@@ -102,7 +102,7 @@ pub enum Act {
         router: usize,
     },
     /// So many times as many callers as the routers take in begin to ask.
-    Flood(usize),
+    Flood(usize, &'static str),
     /// They end.
     Ebb,
     /// So it stays for a while.
@@ -247,7 +247,9 @@ impl fmt::Display for Act {
             Act::Load => f.write_str("begin to load the next version of a list"),
             Act::Loaded => f.write_str("wait until the next version is active"),
             Act::AddRule { router } => write!(f, "add a rule through router {router}"),
-            Act::Flood(times) => write!(f, "{times} times as many callers as the routers take in"),
+            Act::Flood(times, tenant) => {
+                write!(f, "{times} times as many callers of tenant {tenant} as the routers take in")
+            }
             Act::Ebb => f.write_str("end the flood of callers"),
             Act::Hold(time) => write!(f, "hold for {:.1} s", time.as_secs_f64()),
             Act::Whole { replicas } => write!(f, "wait until all is whole, {replicas} replicas of each shard"),

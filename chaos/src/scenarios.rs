@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use dnc_core::tenant::DEFAULT_TENANT;
 use dnc_tests::cluster::{Size, Victim};
 use dnc_tests::process::Role;
 use rand::Rng;
@@ -370,7 +371,21 @@ pub const ALL: &[Scenario] = &[
         smoke: false,
         round: |_| {
             let hold = Act::Hold(Duration::from_secs(6));
-            vec![Act::Flood(1), hold.clone(), Act::Ebb, Act::Flood(5), hold, Act::Ebb, WHOLE]
+            let flood = |times| Act::Flood(times, DEFAULT_TENANT);
+            vec![flood(1), hold.clone(), Act::Ebb, flood(5), hold, Act::Ebb, WHOLE]
+        },
+    },
+    Scenario {
+        name: "noisy-tenant",
+        proves: "one tenant calls five times as much as routers take in: it is refused, and no check of another tenant fails",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[("DNC_MAX_IN_FLIGHT", "32")],
+        smoke: false,
+        round: |dice| {
+            let noise = Act::Hold(ms(dice, 5_000, 10_000));
+            vec![Act::Flood(5, "noisy"), noise, Act::Ebb, WHOLE]
         },
     },
     Scenario {

@@ -113,7 +113,9 @@ impl Stage {
             Act::AddRule { router } => {
                 self.errands.add_rule(*router, &self.routers()).await.map_err(Trouble::NotHealed)
             }
-            Act::Flood(times) => self.errands.flood(*times, &self.routers()).await.map_err(Trouble::NotTried),
+            Act::Flood(times, tenant) => {
+                self.errands.flood(*times, tenant, &self.routers()).await.map_err(Trouble::NotTried)
+            }
             Act::Ebb => {
                 let seen = self.errands.ebb().await.map_err(Trouble::NotTried)?;
                 say(&format!("    {seen}"));
@@ -178,7 +180,7 @@ impl Stage {
             | Act::Load
             | Act::Loaded
             | Act::AddRule { .. }
-            | Act::Flood(_)
+            | Act::Flood(..)
             | Act::Ebb => bail!("{act} takes time"),
         }
     }

@@ -36,7 +36,8 @@ pub struct Options {
     pub max_bulk_rest: usize,
     /// Largest body of a REST request, bytes.
     pub max_body_bytes: usize,
-    /// Requests that are under way at once, over both APIs; more are refused with a time to come back.
+    /// Requests that are under way at once, over both APIs, each tenant's share of them included; more are refused with
+    /// a time to come back.
     pub max_in_flight: usize,
     /// Connections at once, over both APIs; more are closed.
     pub max_connections: usize,

@@ -179,6 +179,7 @@ mod tests {
 
     use super::*;
     use crate::options::Options;
+    use crate::testing::Fake;
 
     /// Long enough for anything on loopback, however busy the machine is.
     const LONG: Duration = Duration::from_secs(10);
@@ -186,7 +187,8 @@ mod tests {
     async fn serve(head: Duration) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<Result<(), Error>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let admission = Admission::new(&Options { max_connections: 1, ..Options::default() });
+        let options = Options { max_connections: 1, ..Options::default() };
+        let admission = Admission::new(&options, Fake::founded());
         let app = axum::Router::new().route("/", get(async || "well"));
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve_http(listener, app, admission, head, stop.clone()));

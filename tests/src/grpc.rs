@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use dnc_core::number::PhoneNumber;
+use dnc_core::tenant::DEFAULT_TENANT;
 use dnc_core::verdict::{Cause, Verdict};
 use dnc_proto::v1;
 use dnc_proto::v1::check_service_client::CheckServiceClient;
 use dnc_proto::v1::registry_service_client::RegistryServiceClient;
 use dnc_proto::v1::suppression_service_client::SuppressionServiceClient;
+use dnc_proto::v1::tenant_service_client::TenantServiceClient;
 use dnc_proto::v1::version_service_client::VersionServiceClient;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 use crate::cluster::{Cluster, url};
 use crate::numbers::ListFile;
@@ -22,6 +24,9 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long an import may take.
 const IMPORT_LIMIT: Duration = Duration::from_secs(120);
+
+/// Metadata that names the tenant of a call.
+const TENANT_KEY: &str = "x-dnc-tenant";
 
 /// Bytes of a file in one message.
 const CHUNK: usize = 64 << 10;
@@ -92,14 +97,22 @@ impl Router {
 
     /// Checks several of what may or may not be numbers.
     pub async fn bulk(&self, phone_numbers: &[String]) -> Result<v1::BulkCheckResponse, Status> {
+        self.bulk_for(DEFAULT_TENANT, phone_numbers).await
+    }
+
+    /// The same for a tenant.
+    pub async fn bulk_for(&self, tenant: &str, phone_numbers: &[String]) -> Result<v1::BulkCheckResponse, Status> {
         let item = |(at, phone_number): (usize, &String)| v1::BulkItem {
             phone_number: phone_number.clone(),
             correlation_id: at.to_string(),
         };
         let items = phone_numbers.iter().enumerate().map(item).collect();
         let request = v1::BulkCheckRequest { items, ..v1::BulkCheckRequest::default() };
+        let mut request = timed(request);
+        let tenant = tenant.parse().map_err(|_| Status::invalid_argument("a tenant's name is plain text"))?;
+        request.metadata_mut().insert(TENANT_KEY, tenant);
         let mut client = CheckServiceClient::new(self.channel()).max_decoding_message_size(64 << 20);
-        Ok(client.bulk_check(timed(request)).await?.into_inner())
+        Ok(client.bulk_check(request).await?.into_inner())
     }
 
     /// Suppresses a number in a live registry; `internal` if the name is empty.
@@ -126,6 +139,15 @@ impl Router {
         };
         let mut client = SuppressionServiceClient::new(self.channel());
         Ok(client.remove_suppression(timed(request)).await?.into_inner())
+    }
+
+    /// Adds a tenant that needs no registry to cover its numbers; one that exists already is as good.
+    pub async fn create_tenant(&self, name: &str) -> Result<(), Status> {
+        let request = v1::CreateTenantRequest { name: name.into(), ..v1::CreateTenantRequest::default() };
+        match TenantServiceClient::new(self.channel()).create_tenant(timed(request)).await {
+            Err(status) if status.code() != Code::AlreadyExists => Err(status),
+            _ => Ok(()),
+        }
     }
 
     /// All registries.

@@ -93,9 +93,9 @@ impl Errands {
         self.rules.get_or_insert_with(|| Rules::begin(routers)).add(through).await
     }
 
-    /// So many times as many callers as the routers take in begin to ask.
-    pub async fn flood(&mut self, times: usize, routers: &[SocketAddr]) -> Result<()> {
-        self.flood.get_or_insert_default().rise(routers, times).await
+    /// So many times as many callers of one tenant as the routers take in begin to ask.
+    pub async fn flood(&mut self, times: usize, tenant: &'static str, routers: &[SocketAddr]) -> Result<()> {
+        self.flood.get_or_insert_default().rise(routers, times, tenant).await
     }
 
     /// They end; what they saw in words.

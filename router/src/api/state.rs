@@ -67,7 +67,7 @@ impl<C: Cluster> State<C> {
         Self {
             checks: Checks::new(cluster.clone(), options.deadline()).counted_by(counting.clone()),
             reports: Reports::new(cluster.clone(), counting.clone(), options.write_deadline()),
-            admission: Admission::new(&options),
+            admission: Admission::new(&options, cluster.clone()),
             suppressions: Suppressions::new(cluster.clone(), options.write_deadline()).counted_by(counting.clone()),
             registries: Registries::new(cluster.clone(), secrets),
             tenants: Tenants::new(cluster.clone()),

@@ -43,7 +43,7 @@ pub async fn admit<C: Cluster>(Shared(state): Shared<State<C>>, request: Request
     if PROBES.contains(&request.uri().path()) {
         return next.run(request).await;
     }
-    match state.admission.request() {
+    match state.admission.request(request.headers()) {
         Ok(place) => next.run(request).await.map(|body| axum::body::Body::new(Held::new(body, place))),
         Err(why) => {
             let mut response = Problem::of(&why).into_response();

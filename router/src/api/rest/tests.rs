@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{Method, Request, Response, StatusCode};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use uuid::Uuid;
 
 use super::router;
+use crate::api::caller;
 use crate::api::state::State;
 use crate::options::Options;
 use crate::testing::{Fake, Written, clear, listed, number};
@@ -373,6 +374,26 @@ async fn a_router_with_too_much_under_way_says_when_to_come_back_and_answers_pro
     body(first).await;
     let next = app.oneshot(get("/api/v1/dnc/registries")).await.expect("infallible");
     assert_eq!(next.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_tenant_that_takes_all_that_it_can_leaves_room_for_another() {
+    let fake = Fake::founded();
+    let created = post("/api/v1/dnc/tenants", &json!({ "name": "noisy" }));
+    expect(&fake, created, StatusCode::CREATED).await;
+    let options = Options { max_in_flight: 4, ..Options::default() };
+    let state = State::new(fake.clone(), Arc::new(options), CancellationToken::new());
+    let app = router(state, Arc::new(String::new));
+    let ask = async |tenant: Option<&'static str>| {
+        let mut request = get("/api/v1/dnc/registries");
+        tenant.map(|name| request.headers_mut().insert(caller::TENANT, HeaderValue::from_static(name)));
+        app.clone().oneshot(request).await.expect("infallible")
+    };
+    let _held = [ask(Some("noisy")).await, ask(Some("noisy")).await];
+    let refused = ask(Some("noisy")).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.headers().contains_key("retry-after"));
+    assert_eq!(ask(None).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]

@@ -1,15 +1,17 @@
 //! How much is taken in at once: requests and connections beyond a bound are refused early, so that what is taken in is
 //! answered in time.
 //!
-//! One bound for both APIs. A refused caller is told to come back, or goes to another router. Probes are never refused:
-//! a router that is busy is not dead.
+//! One bound for both APIs, of which each tenant has a share ([`share`]). A refused caller is told to come back, or goes to
+//! another router. Probes are never refused: a router that is busy is not dead.
+
+mod share;
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::http::{Request, Response};
+use axum::http::{HeaderMap, Request, Response};
 use futures::future::{BoxFuture, FutureExt};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -17,6 +19,9 @@ use tonic::Status;
 use tonic::metadata::AsciiMetadataValue;
 use tower::{Layer, Service};
 
+use self::share::{Account, Place, Refused, Shares};
+use crate::api::caller;
+use crate::cluster::Cluster;
 use crate::failure::{Failure, Kind};
 use crate::options::Options;
 use crate::telemetry::{self, Api};
@@ -29,21 +34,31 @@ const PUSHBACK_KEY: &str = "grpc-retry-pushback-ms";
 const PROBES: &str = "/grpc.health.v1.Health/";
 
 /// What may be taken in at once. Clones share it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Admission {
-    requests: Arc<Semaphore>,
+    requests: Arc<Shares>,
     connections: Arc<Semaphore>,
+    whose: Arc<Whose>,
 }
+
+/// Whose request has these headers, and whether the cluster has no other tenant.
+type Whose = dyn Fn(&HeaderMap) -> (Account, bool) + Send + Sync;
 
 /// Too many requests are under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this router has as many requests under way as it takes; try again a little later, or another router")]
-pub struct Overloaded;
+pub enum Overloaded {
+    /// Whoever asks.
+    #[error("this router has as many requests under way as it takes; try again a little later, or another router")]
+    Router,
+    /// Of this tenant.
+    #[error("this tenant has as many requests under way as are its share of this router; try again a little later")]
+    Tenant,
+}
 
 /// A body during which its request is under way: a stream is not over when its first answer is there.
 pub struct Held<B> {
     body: B,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// Puts admission before gRPC services.
@@ -68,19 +83,30 @@ impl Failure for Overloaded {
 // === impl Admission ===
 
 impl Admission {
-    /// Takes in as much as the options say.
-    pub fn new(options: &Options) -> Self {
+    /// Takes in as much as the options say, for the tenants of this cluster.
+    pub fn new<C: Cluster>(options: &Options, cluster: C) -> Self {
+        let whose = move |headers: &HeaderMap| {
+            let known = cluster.known();
+            let named = headers.get(caller::TENANT).map(|name| name.as_bytes());
+            (caller::tenant(&known, named).ok(), known.catalog.tenants.len() <= 1)
+        };
         Self {
-            requests: Arc::new(Semaphore::new(options.max_in_flight.min(Semaphore::MAX_PERMITS))),
+            requests: Shares::new(options.max_in_flight),
             connections: Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS))),
+            whose: Arc::new(whose),
         }
     }
 
-    /// A place for a request, as long as the permit lives.
-    pub fn request(&self) -> Result<OwnedSemaphorePermit, Overloaded> {
-        Arc::clone(&self.requests).try_acquire_owned().map_err(|_| {
-            metrics::counter!("dnc_router_refused_total", "what" => "request").increment(1);
-            Overloaded
+    /// A place for the request with these headers, as long as it lives.
+    pub fn request(&self, headers: &HeaderMap) -> Result<Place, Overloaded> {
+        let (account, is_alone) = (self.whose)(headers);
+        self.requests.take(account, is_alone).map_err(|why| {
+            let (what, why) = match why {
+                Refused::Full => ("request", Overloaded::Router),
+                Refused::Share => ("share", Overloaded::Tenant),
+            };
+            metrics::counter!("dnc_router_refused_total", "what" => what).increment(1);
+            why
         })
     }
 
@@ -98,7 +124,7 @@ impl Admission {
 
 impl<B> Held<B> {
     /// Keeps the place for as long as the body is being sent.
-    pub fn new(body: B, place: OwnedSemaphorePermit) -> Self {
+    pub fn new(body: B, place: Place) -> Self {
         Self { body, _place: place }
     }
 }
@@ -150,7 +176,7 @@ where
         if request.uri().path().starts_with(PROBES) {
             return self.services.call(request).boxed();
         }
-        match self.admission.request() {
+        match self.admission.request(request.headers()) {
             Ok(place) => {
                 let answer = self.services.call(request);
                 async move { Ok(answer.await?.map(|body| tonic::body::Body::new(Held::new(body, place)))) }.boxed()
@@ -173,9 +199,10 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
+    use crate::testing::Fake;
 
     fn two() -> Admission {
-        Admission::new(&Options { max_in_flight: 2, max_connections: 1, ..Options::default() })
+        Admission::new(&Options { max_in_flight: 2, max_connections: 1, ..Options::default() }, Fake::founded())
     }
 
     async fn call(admission: &Admission, path: &str) -> Response<tonic::body::Body> {
@@ -204,7 +231,7 @@ mod tests {
         let admission = two();
         let place = admission.connection().expect("free");
         assert!(admission.connection().is_none());
-        assert!(admission.request().is_ok());
+        assert!(admission.request(&HeaderMap::new()).is_ok());
         drop(place);
         assert!(admission.connection().is_some());
     }
