@@ -7,7 +7,7 @@ use super::fixture::Stand;
 use super::*;
 use crate::testing::{Fake, Lost};
 
-const ID: &str = "01234567-89ab-cdef-0123-456789abcdef";
+const ID: &str = "0123456789abcdef0123456789abcdef";
 
 /// Three nodes with all shards, and further ones; all answer.
 fn cluster(nodes: u128) -> (Fake, Operators<Fake>) {
