@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result, bail, ensure};
 use dnc_tests::cluster::{Cluster, ClusterName, READY_LIMIT, Size, Victim};
-use dnc_tests::http;
 use dnc_tests::process::{Process, Role};
 use dnc_tests::wait::until;
 use tokio::time::timeout;
@@ -82,24 +81,10 @@ impl Stage {
             let most = led.iter().max_by_key(|(_, led)| **led).context("no node answers")?;
             let least = led.iter().filter(|(node, _)| *node != most.0).min_by_key(|(_, led)| **led);
             let (follower, _) = least.context("only one node answers")?;
-            let Some(meta_leader) = self.meta_leader().await else { bail!("no meta voter leads") };
+            let Some(meta_leader) = self.cluster.meta_leader().await else { bail!("no meta voter leads") };
             Ok(Some(Cast { leader: *most.0, follower: *follower, meta_leader, size: self.cluster.size() }))
         })
         .await
-    }
-
-    async fn meta_leader(&self) -> Option<usize> {
-        for voter in &self.cluster.meta {
-            let Ok(Ok(answer)) = timeout(Duration::from_secs(2), http::get(voter.http, "/metrics")).await else {
-                continue;
-            };
-            let text = answer.text();
-            let leads = |line: &str| line.starts_with("dnc_meta_is_leader") && line.trim_end().ends_with(" 1");
-            if text.lines().any(leads) {
-                return Some(voter.index);
-            }
-        }
-        None
     }
 
     /// Does one thing.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::places::{Place, Places};
-use super::{Size, Victim};
+use super::{LOG_FILTER, Size, Victim};
 use crate::binary;
-use crate::process::{Launch, Role};
+use crate::process::{Launch, Process, Role};
 
 /// What to start, in this order.
 pub struct Plan {
@@ -56,23 +56,21 @@ pub fn plan(folder: &Path, binary: &Path, size: Size, log_filter: &str, places: 
         ];
         launches.push(maker.launch(Role::Meta, index, place, &flags));
     }
-    for (index, place) in nodes.into_iter().enumerate() {
-        let flags = [
-            ("--listen", place.grpc.to_string()),
-            ("--raft-listen", place.raft.to_string()),
-            ("--advertise", place.grpc.to_string()),
-            ("--advertise-raft", place.raft.to_string()),
-            ("--zone", format!("zone-{index}")),
-            ("--meta", meta_list.clone()),
-        ];
-        launches.push(maker.launch(Role::Node, index, place, &flags));
-    }
+    launches.extend(nodes.into_iter().enumerate().map(|(index, place)| maker.node(index, place, &meta_list)));
     for (index, place) in routers.into_iter().enumerate() {
         let flags =
             [("--grpc-listen", place.grpc.to_string()), ("--meta", meta_list.clone()), ("--nodes", node_list.clone())];
         launches.push(maker.launch(Role::Router, index, place, &flags));
     }
     Ok(Plan { binary: binary.to_path_buf(), launches })
+}
+
+/// A node that joins a cluster which runs, with these meta voters.
+pub fn node(folder: &Path, binary: &Path, index: usize, meta: &[Process], places: &mut dyn Places) -> Result<Launch> {
+    let maker = Maker { folder, binary, log_filter: LOG_FILTER };
+    let place = places.place(Victim { role: Role::Node, index }, &maker.data(Role::Node, index))?;
+    let meta_list = meta.iter().map(|voter| voter.grpc.to_string()).collect::<Vec<_>>().join(",");
+    Ok(maker.node(index, place, &meta_list))
 }
 
 struct Maker<'a> {
@@ -86,6 +84,18 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn data(&self, role: Role, index: usize) -> PathBuf {
         self.folder.join(format!("{}-{index}", role.word()))
+    }
+
+    fn node(&self, index: usize, place: Place, meta_list: &str) -> Launch {
+        let flags = [
+            ("--listen", place.grpc.to_string()),
+            ("--raft-listen", place.raft.to_string()),
+            ("--advertise", place.grpc.to_string()),
+            ("--advertise-raft", place.raft.to_string()),
+            ("--zone", format!("zone-{index}")),
+            ("--meta", meta_list.to_owned()),
+        ];
+        self.launch(Role::Node, index, place, &flags)
     }
 
     fn launch(&self, role: Role, index: usize, place: Place, flags: &[(&str, String)]) -> Launch {

@@ -10,6 +10,7 @@ mod launch;
 mod lock;
 mod places;
 mod replicas;
+mod roles;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
