@@ -29,6 +29,7 @@ mod db;
 mod discard;
 mod error;
 mod group;
+mod handover;
 mod host;
 mod housekeeping;
 mod keyspace;

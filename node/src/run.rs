@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use dnc_consensus::{ClusterId, Host, Store, StoreOptions};
-use dnc_core::ids::NodeId;
 use dnc_meta::{CatalogCache, MetaClient};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
@@ -64,7 +63,7 @@ pub async fn run(
         options.raft.clone(),
     )?;
     let hosting = Hosting::default();
-    let leaving = leave(&asked_to_stop, &stop, &ready, &hosting, identity.node);
+    let leaving = leave(&asked_to_stop, &stop, &ready, &hosting);
     let serving =
         serve(&options, listeners, ready.clone(), &stop, store, identity, meta, cache, &host, hosting.clone(), tasks);
     let (outcome, ()) = tokio::join!(async { ending(&stop, serving.await) }, leaving);
@@ -129,14 +128,13 @@ async fn leave(
     stop: &CancellationToken,
     ready: &watch::Sender<bool>,
     hosting: &Hosting,
-    me: NodeId,
 ) {
     tokio::select! {
         () = stop.cancelled() => return,
         () = asked_to_stop.cancelled() => {}
     }
     ready.send_replace(false);
-    hosting.hand_over(me).await;
+    hosting.hand_over().await;
     stop.cancel();
 }
 

@@ -26,6 +26,8 @@ use crate::service::Service;
 
 /// Whether the replica lives and whether a leader is known is looked at this often.
 const TICK: Duration = Duration::from_millis(100);
+/// Time for another voter to take the leadership over.
+const HAND_OVER: Duration = Duration::from_secs(1);
 /// Time for calls in progress to end when the voter stops.
 const DRAIN: Duration = Duration::from_secs(2);
 /// Time for the group to stop after that.
@@ -52,14 +54,17 @@ struct Voting<'a> {
     options: &'a Options,
     service: &'a Service,
     ready: &'a watch::Sender<bool>,
-    /// Cancelled by whoever notices first that the voter ends.
+    /// Cancelled when the voter is to stop.
+    stop: &'a CancellationToken,
+    /// Cancelled by whoever notices first that the voter ends; after the leadership was handed over.
     ending: &'a CancellationToken,
 }
 
 type Serving = JoinHandle<Result<(), tonic::transport::Error>>;
 
 /// Runs a voter until `stop`, or until it cannot go on. `ready` becomes true when a leader is known
-/// and the cluster is founded, and false again when the voter stops. Returns at most five seconds after `stop`.
+/// and the cluster is founded, and false again when the voter is to stop. Then it hands the leadership over, if it has it.
+/// Returns at most five seconds after `stop`.
 pub async fn run(
     options: Options,
     listeners: Listeners,
@@ -69,11 +74,11 @@ pub async fn run(
     options.check()?;
     let (store, me, kept) = open(&options).await?;
     // Ends all that is started from here on, also when the caller drops this future.
-    let ending = stop.child_token();
+    let ending = CancellationToken::new();
     let _end = ending.clone().drop_guard();
     let service = Service::new(me, options.voters.clone(), ending.clone());
     let serving = serve(listeners.service, &service, ending.clone())?;
-    let voter = Voting { options: &options, service: &service, ready: &ready, ending: &ending };
+    let voter = Voting { options: &options, service: &service, ready: &ready, stop: &stop, ending: &ending };
     let lived = voter.live(store, me, kept, listeners.raft).await;
     ready.send_replace(false);
     ending.cancel();
@@ -128,8 +133,8 @@ async fn drain(mut serving: Serving) -> Result<(), Error> {
 impl Voting<'_> {
     /// Joins the meta group, takes part in it until the end, and leaves it in order.
     async fn live(&self, store: Store, me: Identity, kept: Option<Bootstrap>, raft: TcpListener) -> Result<(), Error> {
-        let joining = self.join(&store, me, kept);
-        let Some(joined) = self.ending.run_until_cancelled(joining).await else {
+        let joining = self.stop.run_until_cancelled(self.join(&store, me, kept));
+        let Some(Some(joined)) = self.ending.run_until_cancelled(joining).await else {
             return Ok(());
         };
         let bootstrap = joined?;
@@ -142,11 +147,24 @@ impl Voting<'_> {
             self.options.raft.clone(),
         )?;
         let part = self.take_part(&host, raft, &bootstrap);
-        let lived = self.ending.run_until_cancelled(part).await;
+        let lived = tokio::select! {
+            lived = self.ending.run_until_cancelled(part) => lived,
+            () = self.leave(&host) => None,
+        };
         // The service drains while the group stops.
         self.ending.cancel();
         host.shutdown(SHUTDOWN).await;
         lived.unwrap_or(Ok(()))
+    }
+
+    /// Waits until the voter is to stop, says that it is not ready any more, and hands the leadership over.
+    async fn leave(&self, host: &Host) {
+        self.stop.cancelled().await;
+        self.ready.send_replace(false);
+        if let Some(group) = host.group(GroupId::META).filter(Group::is_leader) {
+            let taken_over = group.hand_over(HAND_OVER).await;
+            info!(voter = self.options.id, taken_over, "the leadership of the meta group was handed over");
+        }
     }
 
     /// Finds out which cluster this voter belongs to; on disk when it returns.
@@ -197,7 +215,11 @@ impl Voting<'_> {
                 let why = status.failure.unwrap_or_else(|| "it was shut down".to_owned());
                 return Error::ReplicaStopped(why);
             }
-            if !*self.ready.borrow() && status.leader.is_some() && board.catalog().founding.is_some() {
+            if !self.stop.is_cancelled()
+                && !*self.ready.borrow()
+                && status.leader.is_some()
+                && board.catalog().founding.is_some()
+            {
                 info!(voter = self.options.id, leader = status.leader, "the meta voter is ready");
                 self.ready.send_replace(true);
             }
