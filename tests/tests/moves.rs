@@ -132,7 +132,6 @@ async fn no_check_fails_while_every_process_is_restarted_in_turn() -> Result<()>
         if victim.role == Role::Node {
             busy.cluster.wait_caught_up(&busy.name, victim.index).await?;
         }
-        println!("{victim}: {} violations so far", busy.workload.report().violations.len());
     }
     busy.judge(REPLICAS).await
 }
@@ -199,7 +198,6 @@ impl Busy {
         let history = self.workload.stop().await?;
         self.cluster.wait_level_of(&self.name, replicas).await?;
         let report = history.judge(&Routers::new(&self.urls)?).await;
-        println!("{report}");
         ensure!(report.holds(), "{report}");
         ensure!(report.counts.checks > 1_000 && report.counts.suppressed > 20, "too little load: {report}");
         let entries = self.cluster.compare_replicas_of(&self.name, replicas).await?;
