@@ -27,7 +27,7 @@ pub enum ShardQuery {
         /// Of which number.
         number: PhoneNumber,
     },
-    /// Live suppressions in each registry.
+    /// Live suppressions in each registry, by tenant.
     Live,
     /// Counters of days.
     Counts {
@@ -116,8 +116,8 @@ pub enum ShardAnswer {
     },
     /// Exemptions of a number.
     Exemptions(Vec<(Exemption, Option<Removal>)>),
-    /// Live suppressions in each registry.
-    Live(Vec<(RegistryId, u64)>),
+    /// Live suppressions in each registry, by tenant.
+    Live(Vec<(RegistryId, TenantId, u64)>),
     /// Counters of days.
     Counts(Vec<(TenantId, Date, Counts)>),
 }

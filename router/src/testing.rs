@@ -83,7 +83,7 @@ struct State {
     no_queries: bool,
     not_ready: bool,
     counted: HashMap<RequestId, (TenantId, Date, Counts)>,
-    said_live: Vec<(RegistryId, u64)>,
+    said_live: Vec<(RegistryId, TenantId, u64)>,
     replicas: Vec<NodeReplicas>,
     warmed: Vec<NodeWarmed>,
 }
@@ -286,9 +286,9 @@ impl Fake {
         self.state.lock().barriers.clone()
     }
 
-    /// Every shard has so many live suppressions in a registry.
-    pub fn live(&self, registry: RegistryId, count: u64) {
-        self.state.lock().said_live.push((registry, count));
+    /// Every shard has so many live suppressions of a tenant in a registry.
+    pub fn live(&self, registry: RegistryId, tenant: TenantId, count: u64) {
+        self.state.lock().said_live.push((registry, tenant, count));
     }
 
     /// Nodes say this of their replicas.

@@ -92,7 +92,7 @@ fn show_report(report: &ComplianceReport) -> Result<()> {
         vec!["mean time of a request".into(), milliseconds(report.avg_check_time_ms), String::new()],
         row("suppressions added", suppressions.added, None),
         row("suppressions removed", suppressions.removed, None),
-        vec!["suppressions live".into(), suppressions.live.map_or_else(dash, thousands), String::new()],
+        vec!["suppressions live".into(), thousands(suppressions.live), String::new()],
     ]);
     output::table(&["WHAT", "COUNT", "SHARE"], &rows)?;
     if !report.list_ages.is_empty() {
@@ -114,7 +114,7 @@ fn show_stats(stats: &Stats) -> Result<()> {
     let mut rows = vec![row("numbers on active lists", stats.total_numbers, None)];
     rows.extend(stats.numbers_by_type.iter().map(|(kind, count)| row(&format!("of type {kind}"), *count, None)));
     rows.extend([
-        vec!["suppressions live".into(), suppressions.live.map_or_else(dash, thousands), String::new()],
+        vec!["suppressions live".into(), thousands(suppressions.live), String::new()],
         row("checked today", stats.checks_today, None),
         row("listed today", stats.listed_today, stats.hit_rate),
         vec!["mean time of a request today".into(), milliseconds(stats.avg_check_time_ms), String::new()],

@@ -118,7 +118,10 @@ async fn what_was_written_is_answered_searched_and_counted() {
     let found = node.ask(0, &ShardQuery::Search(search.clone())).await.expect("answers");
     let ShardAnswer::Entries { entries, more: false } = found else { panic!("{found:?}") };
     assert_eq!(entries.iter().map(|entry| &entry.suppression).collect::<Vec<_>>(), [&suppression]);
-    assert_eq!(node.ask(0, &ShardQuery::Live).await.expect("answers"), ShardAnswer::Live(vec![(RegistryId(2), 1)]));
+    assert_eq!(
+        node.ask(0, &ShardQuery::Live).await.expect("answers"),
+        ShardAnswer::Live(vec![(RegistryId(2), TenantId(1), 1)])
+    );
 
     let status = node.service.status(wire::ReplicasRequest { checksums: true }).await.expect("status");
     assert!(status.now_ms > 1_700_000_000_000);

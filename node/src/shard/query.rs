@@ -208,12 +208,13 @@ fn exemptions(state: &Keyspace, tenant: TenantId, number: PhoneNumber) -> Result
 }
 
 fn live(state: &Keyspace) -> Result<ShardAnswer, ShardError> {
-    let mut live: Vec<(RegistryId, u64)> = Vec::new();
+    let mut live: Vec<(RegistryId, TenantId, u64)> = Vec::new();
     scan(state, &[keys::LIVE], |key, value| {
-        live.push((keys::parse_live(key)?, codec::decode(value)?));
+        let (registry, tenant) = keys::parse_live(key)?;
+        live.push((registry, tenant, codec::decode(value)?));
         Ok(())
     })?;
-    live.retain(|(_, count)| *count > 0);
+    live.retain(|(_, _, count)| *count > 0);
     Ok(ShardAnswer::Live(live))
 }
 

@@ -42,8 +42,8 @@ pub enum Fate {
 /// Changes of one command to suppressions and exemptions, on their way into the state.
 pub struct Draft<'d, 't> {
     tx: &'d mut Transition<'t>,
-    /// By how much the suppressions that stand change, by registry.
-    live: BTreeMap<RegistryId, i64>,
+    /// By how much the suppressions that stand change, by registry and tenant.
+    live: BTreeMap<(RegistryId, TenantId), i64>,
 }
 
 // === impl Draft ===
@@ -72,7 +72,7 @@ impl<'d, 't> Draft<'d, 't> {
         for key in indexes(name, suppression) {
             self.tx.put(&key, &[]);
         }
-        *self.live.entry(name.registry).or_default() += 1;
+        *self.live.entry((name.registry, name.tenant)).or_default() += 1;
     }
 
     /// A suppression that stands is removed; its trace stays.
@@ -85,7 +85,7 @@ impl<'d, 't> Draft<'d, 't> {
         self.tx.put(&name.indexed(keys::REMOVED, None, removal.removed_ms), &[]);
         let trace: Trace = (suppression, removal);
         self.tx.put(&name.whole(keys::TRACE), &codec::encode(&trace));
-        *self.live.entry(name.registry).or_default() -= 1;
+        *self.live.entry((name.registry, name.tenant)).or_default() -= 1;
     }
 
     /// Somebody made sure that a suppression still holds.
@@ -118,8 +118,8 @@ impl<'d, 't> Draft<'d, 't> {
 
     /// Makes the changes visible, as one. By how much the suppressions that stand have changed.
     pub fn commit(self) -> Result<i64, MachineError> {
-        for (registry, by) in &self.live {
-            let key = keys::live(*registry);
+        for ((registry, tenant), by) in &self.live {
+            let key = keys::live(*registry, *tenant);
             let before: u64 = read(self.tx.state(), &key)?.unwrap_or(0);
             let after = before.checked_add_signed(*by).ok_or(ShardError::Index)?;
             self.tx.put(&key, &codec::encode(&after));

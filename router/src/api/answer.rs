@@ -6,10 +6,12 @@
 use std::fmt::Write;
 
 use dnc_core::number::{NumberError, PhoneNumber};
-use dnc_core::registry::{Registry, Version, VersionState};
+use dnc_core::registry::{Registry, Version};
 use dnc_core::verdict::{Cause, Evidence, Judgement, Reason, Verdict};
 use dnc_proto::v1;
 use jiff::Timestamp;
+
+use super::told;
 
 /// How much of a text that is no number comes back with its error, in characters.
 const MAX_ECHO_CHARS: usize = 64;
@@ -180,16 +182,9 @@ pub fn versions(registry: &Registry, revision: u64) -> v1::ListVersionsResponse 
 }
 
 fn version(registry: &Registry, version: &Version) -> v1::Version {
-    let state = match &version.state {
-        _ if registry.active == Some(version.id) => "active",
-        VersionState::Staging => "staging",
-        VersionState::Sealed(_) if version.activated_ms == 0 => "held",
-        VersionState::Sealed(_) => "kept",
-        VersionState::Discarded => "discarded",
-    };
     let begun = v1::Version {
         id: version.id.0,
-        state: state.into(),
+        state: told::version_state(registry, version).into(),
         parent: version.parent().map_or(0, |id| id.0),
         begun_ms: version.begun_ms,
         activated_ms: version.activated_ms,

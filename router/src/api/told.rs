@@ -111,6 +111,17 @@ fn settings(settings: &Settings) -> v1::RegistrySettings {
     }
 }
 
+/// How a version stands, in the word that callers read.
+pub fn version_state(registry: &Registry, version: &Version) -> &'static str {
+    match &version.state {
+        _ if registry.active == Some(version.id) => "active",
+        VersionState::Staging => "staging",
+        VersionState::Sealed(_) if version.activated_ms == 0 => "held",
+        VersionState::Sealed(_) => "kept",
+        VersionState::Discarded => "discarded",
+    }
+}
+
 fn version(registry: &Registry, version: &Version, detail: Detail, today: Date) -> v1::RegistryVersion {
     let content = version.content();
     let covers = content.map(|content| &content.coverage);
@@ -118,11 +129,7 @@ fn version(registry: &Registry, version: &Version, detail: Detail, today: Date) 
     let areas = covers.and_then(Coverage::areas).unwrap_or(0);
     v1::RegistryVersion {
         id: version.id.0,
-        state: match version.state {
-            VersionState::Staging => "staging".into(),
-            VersionState::Sealed(_) => "sealed".into(),
-            VersionState::Discarded => "discarded".into(),
-        },
+        state: version_state(registry, version).into(),
         active: registry.active == Some(version.id),
         parent: version.parent().map_or(0, |id| id.0),
         begun_at: at(version.begun_ms),
@@ -304,7 +311,7 @@ mod tests {
         let whole = registry_at(&known.catalog, found, Detail::Whole, now);
         assert_eq!((whole.state.as_str(), whole.versions.len(), whole.coverage.len()), ("active", 1, 2));
         let told = &whole.versions[0];
-        assert!(told.active && told.state == "sealed" && told.areas == 2 && told.coverage.len() == 2);
+        assert!(told.active && told.state == "active" && told.areas == 2 && told.coverage.len() == 2);
         assert_eq!((told.age_days, told.report.map(|report| report.added)), (Some(30), Some(10)));
         let brief = registry_at(&known.catalog, found, Detail::Brief, now);
         assert!(brief.versions[0].coverage.is_empty() && brief.coverage.len() == 2);

@@ -125,7 +125,7 @@ impl<C: Cluster> Registries<C> {
             .map(|shard| async move {
                 match self.cluster.query(shard, &ShardQuery::Live, deadline).await {
                     Ok(ShardAnswer::Live(counts)) => {
-                        Ok(counts.iter().filter(|(id, _)| *id == registry).map(|(_, count)| count).sum::<u64>())
+                        Ok(counts.iter().filter(|(id, ..)| *id == registry).map(|(_, _, count)| count).sum::<u64>())
                     }
                     Ok(_) => Err(Error::Unexpected),
                     Err(why) => Err(Error::NotCounted(why)),

@@ -149,26 +149,19 @@ impl<C: Cluster> Reports<C> {
         Ok(days)
     }
 
-    /// Live suppressions, if they can be told apart from those of other tenants: a registry that several share counts
-    /// them together.
-    async fn live(&self, whose: Whose, deadline: Instant) -> Result<Option<u64>, Error> {
-        let known = self.cluster.known();
-        let catalog = &known.catalog;
-        if let Whose::Tenant(_) = whose
-            && catalog.tenants.len() > 1
-        {
-            return Ok(None);
-        }
-        let shards = (0..catalog.shard_map.shards()).map(ShardId).collect();
+    /// Live suppressions.
+    async fn live(&self, whose: Whose, deadline: Instant) -> Result<u64, Error> {
+        let shards = (0..self.cluster.known().catalog.shard_map.shards()).map(ShardId).collect();
+        let counts = |tenant| whose == Whose::All || whose == Whose::Tenant(tenant);
         let mut live = 0;
         let mut answers = self.ask(shards, &ShardQuery::Live, deadline);
         while let Some((shard, answer)) = answers.try_next().await? {
             let ShardAnswer::Live(registries) = answer else {
                 return Err(Error::Unexpected(shard));
             };
-            live += registries.iter().map(|(_, count)| count).sum::<u64>();
+            live += registries.iter().filter(|(_, tenant, _)| counts(*tenant)).map(|(_, _, count)| count).sum::<u64>();
         }
-        Ok(Some(live))
+        Ok(live)
     }
 
     fn ask<'a>(

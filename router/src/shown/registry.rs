@@ -121,7 +121,7 @@ pub struct VersionsShown<'a> {
 #[schema(as = Version)]
 struct VersionShown<'a> {
     version: u64,
-    #[schema(pattern = "^(staging|sealed|discarded)$")]
+    #[schema(pattern = "^(active|kept|held|staging|discarded)$")]
     state: &'a str,
     active: bool,
     /// The version that it changes; null if it is a whole list.

@@ -64,13 +64,13 @@ fn is_asked(by: &By, entry: &Entry) -> bool {
 // === impl Live ===
 
 impl Live {
-    /// How many entries each registry has in a shard.
-    pub fn counts(&self, shard: ShardId) -> Vec<(RegistryId, u64)> {
+    /// How many entries of each tenant each registry has in a shard.
+    pub fn counts(&self, shard: ShardId) -> Vec<(RegistryId, TenantId, u64)> {
         let mut counts = BTreeMap::new();
         for entry in self.standing.iter().filter(|entry| shard_of(entry.number) == shard) {
-            *counts.entry(entry.registry).or_insert(0) += 1;
+            *counts.entry((entry.registry, entry.tenant)).or_insert(0) += 1;
         }
-        counts.into_iter().collect()
+        counts.into_iter().map(|((registry, tenant), count)| (registry, tenant, count)).collect()
     }
 
     /// Does a command; none if it is about something else.

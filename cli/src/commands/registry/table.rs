@@ -86,7 +86,7 @@ fn version(version: &RegistryVersion) -> Vec<String> {
     };
     vec![
         version.id.to_string(),
-        if version.active { "active".into() } else { version.state.clone() },
+        version.state.clone(),
         output::thousands(version.numbers),
         report(|report| report.added),
         report(|report| report.dropped),

@@ -235,14 +235,15 @@ pub fn exemptions(tenant: TenantId, number: PhoneNumber) -> Vec<u8> {
     Key::of(EXEMPTION).u32(tenant.0).number(number).0
 }
 
-/// How many suppressions stand in a registry.
-pub fn live(registry: RegistryId) -> Vec<u8> {
-    Key::of(LIVE).u32(registry.0).0
+/// How many suppressions of a tenant stand in a registry.
+pub fn live(registry: RegistryId, tenant: TenantId) -> Vec<u8> {
+    Key::of(LIVE).u32(registry.0).u32(tenant.0).0
 }
 
-/// The registry of such a key.
-pub fn parse_live(key: &[u8]) -> Result<RegistryId, ShardError> {
-    Reader::new(key, 1).u32().map(RegistryId)
+/// The registry and tenant of such a key.
+pub fn parse_live(key: &[u8]) -> Result<(RegistryId, TenantId), ShardError> {
+    let mut parts = Reader::new(key, 1);
+    Ok((RegistryId(parts.u32()?), TenantId(parts.u32()?)))
 }
 
 #[cfg(test)]
@@ -280,7 +281,7 @@ mod tests {
         let key = version(RegistryId(3), VersionId(4));
         assert_eq!(parse_version(&key).expect("version"), (RegistryId(3), VersionId(4)));
         assert_eq!(parse_request(&request(5)).expect("index"), 5);
-        assert_eq!(parse_live(&live(RegistryId(5))).expect("registry"), RegistryId(5));
+        assert_eq!(parse_live(&live(RegistryId(5), TenantId(6))).expect("registry"), (RegistryId(5), TenantId(6)));
         for day in [date(2026, 11, 9), date(-9_999, 1, 1), date(9_999, 12, 31)] {
             assert_eq!(parse_counts(&counts(day, TenantId(6))).expect("day"), (day, TenantId(6)));
         }
