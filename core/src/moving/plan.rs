@@ -178,7 +178,12 @@ impl<'a> Planning<'a> {
                 return;
             }
             match self.relief(from) {
-                Some((shard, to)) => self.shift(shard, from, to),
+                Some((shard, to)) => {
+                    self.shift(shard, from, to);
+                    // Where nobody could take anything before, somebody may now. Each shift makes the load more even, so
+                    // this ends.
+                    fixed.clear();
+                }
                 None => {
                     fixed.insert(from);
                 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use dnc_consensus::{Keyspace, MachineError, Transition};
 use dnc_core::codec;
 use dnc_core::exemption::Exemption;
-use dnc_core::ids::RegistryId;
+use dnc_core::ids::{RegistryId, TenantId};
 use dnc_core::suppression::{Origin, Removal, Scope, Suppression};
 use dnc_core::verdict::LiveFinding;
 use serde::de::DeserializeOwned;

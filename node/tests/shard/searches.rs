@@ -46,11 +46,12 @@ pub fn compare(lone: &Lone, model: &Model, now_ms: u64, question: &Question) {
         compare_searches(lone, model, tenant, question);
         compare_exemptions(lone, model, tenant);
     }
-    let mut live: BTreeMap<RegistryId, u64> = BTreeMap::new();
-    for name in model.live.keys() {
-        *live.entry(name.1).or_default() += 1;
+    let mut live: BTreeMap<(RegistryId, TenantId), u64> = BTreeMap::new();
+    for (_, registry, tenant, _) in model.live.keys() {
+        *live.entry((*registry, *tenant)).or_default() += 1;
     }
-    assert_eq!(lone.ask(&ShardQuery::Live), ShardAnswer::Live(live.into_iter().collect()));
+    let live = live.into_iter().map(|((registry, tenant), count)| (registry, tenant, count)).collect();
+    assert_eq!(lone.ask(&ShardQuery::Live), ShardAnswer::Live(live));
     assert_eq!(lone.shard.size().suppressions, model.live.len() as u64);
 
     let (first, last) = (date(2026, 11, 2), date(2026, 11, 3));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use dnc_core::command::{Addition, MAX_BATCH, ShardCommand, ShardRefusal, ShardReply};
 use dnc_core::exemption::Exemption;
-use dnc_core::ids::{RegistryId, ShardId};
+use dnc_core::ids::{RegistryId, ShardId, TenantId};
 use dnc_core::number::PhoneNumber;
 use dnc_core::query::{By, Entry, Search, ShardAnswer, ShardQuery};
 use dnc_core::suppression::Removal;
@@ -68,7 +68,7 @@ impl Live {
     pub fn counts(&self, shard: ShardId) -> Vec<(RegistryId, TenantId, u64)> {
         let mut counts = BTreeMap::new();
         for entry in self.standing.iter().filter(|entry| shard_of(entry.number) == shard) {
-            *counts.entry((entry.registry, entry.tenant)).or_insert(0) += 1;
+            *counts.entry((entry.registry, entry.suppression.tenant)).or_insert(0) += 1;
         }
         counts.into_iter().map(|((registry, tenant), count)| (registry, tenant, count)).collect()
     }
