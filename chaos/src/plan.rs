@@ -88,10 +88,10 @@ pub enum Act {
     Flip(Group, Which, u64),
     /// The beginning of a record is left at the end of their logs, so many bytes of it; they must have been killed.
     Tear(Group, u64),
-    /// They are ready, or have found the damage and ended; then they lose their data folders and are started anew.
-    Replace(Group),
-    /// Each has found the damage, or has lost its data folder over it: else nothing was shown.
-    Noticed(Group),
+    /// Each finds the damage, gives its data up, and is replaced by itself.
+    Replaced(Group),
+    /// Every shard comes to be led by others than these.
+    LedByOthers(Group),
     /// The next version of a list is being loaded; it goes on by itself.
     Load,
     /// The version that is being loaded is active.
@@ -242,8 +242,8 @@ impl fmt::Display for Act {
                 write!(f, "flip a bit in each .{} of {group}, at {permille} of 1000", which.extension())
             }
             Act::Tear(group, bytes) => write!(f, "leave {bytes} bytes of a record at the end of the log of {group}"),
-            Act::Replace(group) => write!(f, "start {group}, without data if the damage is found"),
-            Act::Noticed(group) => write!(f, "see whether {group} noticed"),
+            Act::Replaced(group) => write!(f, "wait until {group} has found the damage and is replaced by itself"),
+            Act::LedByOthers(group) => write!(f, "wait until {group} leads nothing"),
             Act::Load => f.write_str("begin to load the next version of a list"),
             Act::Loaded => f.write_str("wait until the next version is active"),
             Act::AddRule { router } => write!(f, "add a rule through router {router}"),

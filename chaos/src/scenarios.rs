@@ -263,13 +263,16 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "full-disk",
-        proves: "the disk of a node is full: what it cannot write it does not acknowledge, no check fails, and with room it goes on",
+        proves: "the disk of a node is full: it leads nothing soon and acknowledges nothing, no check fails, and with room it goes on",
         may_fail: false,
         once: false,
         small_disk: Some(SMALL),
         router_settings: &[],
         smoke: false,
-        round: |dice| vec![Act::Fill, Act::Hold(ms(dice, 5_000, 12_000)), Act::Drain, WHOLE],
+        round: |dice| {
+            let others = Act::LedByOthers(Group::one(Who::The(SMALL)));
+            vec![Act::Fill, others, Act::Hold(ms(dice, 3_000, 10_000)), Act::Drain, WHOLE]
+        },
     },
     Scenario {
         name: "torn-log",
@@ -287,7 +290,7 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "flipped-log",
-        proves: "a bit of each log of a node is flipped: it is found, and the node comes back as another one",
+        proves: "a bit of each log of a node is flipped: it is found, and the node is whole again by itself, as another one",
         may_fail: false,
         once: true,
         small_disk: None,
@@ -296,13 +299,13 @@ pub const ALL: &[Scenario] = &[
         round: |dice| {
             let leader = Group::one(Who::Leader);
             let flip = Act::Flip(leader.clone(), Which::Log, dice.random_range(100..900));
-            let replace = Act::Replace(leader.clone());
-            vec![Act::Kill(leader.clone()), flip, replace, Act::Hold(ms(dice, 2_000, 5_000)), Act::Noticed(leader), TWO]
+            let start = Act::Start(leader.clone());
+            vec![Act::Kill(leader.clone()), flip, start, Act::Replaced(leader), WHOLE]
         },
     },
     Scenario {
         name: "flipped-table",
-        proves: "a bit of each table of a node is flipped: it is found, and the node comes back as another one",
+        proves: "a bit of each table of a node is flipped: it is found, and the node is whole again by itself, as another one",
         may_fail: false,
         once: true,
         small_disk: None,
@@ -313,13 +316,12 @@ pub const ALL: &[Scenario] = &[
             let (kill, start) = (Act::Kill(leader.clone()), Act::Start(leader.clone()));
             let flip = Act::Flip(leader.clone(), Which::Table, dice.random_range(100..900));
             // Tables are made of the log when a node starts.
-            let (replace, hold) = (Act::Replace(leader.clone()), Act::Hold(ms(dice, 2_000, 5_000)));
-            vec![kill.clone(), start, WHOLE, kill, flip, replace, hold, Act::Noticed(leader), TWO]
+            vec![kill.clone(), start.clone(), WHOLE, kill, flip, start, Act::Replaced(leader), WHOLE]
         },
     },
     Scenario {
         name: "stalled-fsync",
-        proves: "the disk of a leader does not come back from a sync: others take over or wait, no check fails",
+        proves: "the disk of a leader does not come back from a sync: others lead its shards soon, no check fails",
         may_fail: false,
         once: false,
         small_disk: None,
@@ -327,8 +329,9 @@ pub const ALL: &[Scenario] = &[
         smoke: false,
         round: |dice| {
             let leader = Group::one(Who::Leader);
-            let stalled = Act::Hold(ms(dice, 3_000, 12_000));
-            vec![Act::Stall(leader.clone()), stalled, Act::Soothe(leader), WHOLE]
+            let stalled = Act::Hold(ms(dice, 1_000, 8_000));
+            let others = Act::LedByOthers(leader.clone());
+            vec![Act::Stall(leader.clone()), others, stalled, Act::Soothe(leader), WHOLE]
         },
     },
     Scenario {
@@ -411,7 +414,7 @@ pub const ALL: &[Scenario] = &[
 /// All is as it was.
 const WHOLE: Act = Act::Whole { replicas: 3 };
 
-/// One node's replicas are lost for good: nobody makes new ones of them yet.
+/// One node's replicas are lost with its folder: nobody makes new ones of them without being told to.
 const TWO: Act = Act::Whole { replicas: 2 };
 
 /// The node whose disk is small where a scenario fills it.
@@ -473,7 +476,7 @@ mod tests {
                 let count = |of: fn(&Act) -> bool| acts.iter().filter(|act| of(act)).count();
                 let name = scenario.name;
                 let down = count(|act| matches!(act, Act::Kill(_) | Act::PowerCut(_)));
-                assert_eq!(down, count(|act| matches!(act, Act::Start(_) | Act::Replace(_))), "{name}");
+                assert_eq!(down, count(|act| matches!(act, Act::Start(_))), "{name}");
                 let paused = count(|act| matches!(act, Act::Pause(_)));
                 assert_eq!(paused, count(|act| matches!(act, Act::Resume(_))), "{name}");
                 let harmed = count(|act| matches!(act, Act::Harm { .. } | Act::Delay(..)));

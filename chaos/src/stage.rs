@@ -26,6 +26,16 @@ const END_LIMIT: Duration = Duration::from_secs(30);
 /// How long it may take until every shard, and the meta group, has a leader.
 const CAST_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long it may take until a node whose disk is not well leads nothing: it is seen after two seconds, and an election
+/// takes two more.
+const LEFT_LIMIT: Duration = Duration::from_secs(20);
+
+/// What a node logs once it has given its data up.
+const GIVEN_UP: &str = "the damaged data was moved aside";
+
+/// What a node logs whose disk is full.
+const FULL: &str = "its disk is full";
+
 /// An I/O error, as the kernel numbers it.
 const EIO: i64 = 5;
 
@@ -92,7 +102,8 @@ impl Stage {
         match act {
             Act::Whole { replicas } => self.heal(*replicas).await.map_err(Trouble::NotHealed),
             Act::Roll(group) => self.roll(&cast.all(group)).await.map_err(Trouble::NotHealed),
-            Act::Replace(group) => self.replace(&cast.all(group)).await.map_err(Trouble::NotHealed),
+            Act::Replaced(group) => self.replaced(&cast.all(group)).await.map_err(Trouble::NotHealed),
+            Act::LedByOthers(group) => self.led_by_others(&cast.all(group)).await.map_err(Trouble::NotHealed),
             Act::Load => self.errands.load(&self.routers()).await.map_err(Trouble::NotTried),
             Act::Loaded => self.errands.loaded().await.map_err(Trouble::NotHealed),
             Act::AddRule { router } => {
@@ -140,7 +151,7 @@ impl Stage {
             }
             Act::PowerCut(group) => self.power_cut(&cast.all(group)),
             Act::Fill => self.disks.fill(),
-            Act::Drain => self.disks.drain(),
+            Act::Drain => self.drain(),
             Act::Flip(group, which, permille) => self.each(cast, group, |process| {
                 ensure!(!process.is_running(), "{} runs", process.name());
                 damage::flip(&process.data, *which, *permille)
@@ -148,10 +159,6 @@ impl Stage {
             Act::Tear(group, bytes) => self.each(cast, group, |process| {
                 ensure!(!process.is_running(), "{} runs", process.name());
                 damage::tear(&process.data, *bytes)
-            }),
-            Act::Noticed(group) => self.each(cast, group, |process| {
-                ensure!(damage::noticed(&process.log, &process.data), "{} never met with the damage", process.name());
-                Ok(())
             }),
             Act::Stall(group) => self.tell(&cast.all(group), Told::Stall, 1),
             Act::FailSync(group) => self.tell(&cast.all(group), Told::Fail, EIO),
@@ -161,7 +168,8 @@ impl Stage {
             Act::Hold(_)
             | Act::Whole { .. }
             | Act::Roll(_)
-            | Act::Replace(_)
+            | Act::Replaced(_)
+            | Act::LedByOthers(_)
             | Act::Load
             | Act::Loaded
             | Act::AddRule { .. }
@@ -204,6 +212,14 @@ impl Stage {
         Ok(())
     }
 
+    /// The node must have seen that there was no room.
+    fn drain(&mut self) -> Result<()> {
+        let process = self.disks.drain()?;
+        let log = self.cluster.process(process).log_text()?;
+        ensure!(log.contains(FULL), "{process} never met with the full disk");
+        Ok(())
+    }
+
     async fn roll(&mut self, victims: &[Victim]) -> Result<()> {
         for victim in victims {
             let process = self.cluster.process(*victim);
@@ -218,18 +234,33 @@ impl Stage {
         Ok(())
     }
 
-    /// Damage may be found when a process starts: then it says so and ends, and what it held is lost.
-    async fn replace(&mut self, victims: &[Victim]) -> Result<()> {
+    /// Damage that is found makes a node move its data aside; then the meta group has its replicas made anew.
+    async fn replaced(&mut self, victims: &[Victim]) -> Result<()> {
         for victim in victims {
-            let process = self.cluster.process(*victim);
-            process.run()?;
-            let Err(error) = process.wait_ready(HEAL_LIMIT).await else { continue };
-            ensure!(!process.is_running(), "{victim} neither is ready nor ends: {error:#}");
-            say(&format!("    {victim} found the damage and ended; it comes back without its data"));
-            wipe(process)?;
-            process.run()?;
+            let (cluster, log) = (&self.cluster, self.cluster.nodes[victim.index].log.clone());
+            until(HEAL_LIMIT, &format!("{victim} to be replaced by itself"), || async {
+                let log = fs::read(&log).context("read its log")?;
+                ensure!(String::from_utf8_lossy(&log).contains(GIVEN_UP), "it has not given its data up");
+                let repairs = cluster.catalog().await?.moves.repairs;
+                ensure!(repairs.is_empty(), "not all is made anew yet: {repairs:?}");
+                Ok(Some(()))
+            })
+            .await?;
         }
         Ok(())
+    }
+
+    /// By the word of those that lead: one whose disk stands still may not know yet that it leads no more.
+    async fn led_by_others(&self, victims: &[Victim]) -> Result<()> {
+        let shards = self.cluster.catalog().await?.shard_map.replicas.len();
+        until(LEFT_LIMIT, "others to lead every shard", || async {
+            let led = self.cluster.led(&self.name).await;
+            let among = |node: &usize| victims.contains(&Victim { role: Role::Node, index: *node });
+            let others: usize = led.iter().filter(|(node, _)| !among(node)).map(|(_, led)| led).sum();
+            ensure!(others >= shards, "others lead {others} of {shards} shards");
+            Ok(Some(()))
+        })
+        .await
     }
 
     async fn heal(&mut self, replicas: usize) -> Result<()> {

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 
 use crate::codec;
 use crate::config::StoreOptions;
+use crate::damage::Damage;
 use crate::error::StoreError;
 use crate::types::GroupId;
 
@@ -46,6 +47,7 @@ pub(crate) enum Record {
 /// The open database.
 pub(crate) struct Db {
     raw: DB,
+    damage: Damage,
 }
 
 /// The layout above. A release that changes it changes this name.
@@ -117,7 +119,7 @@ impl Db {
             .map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(options, &cache, family)));
         db_options.set_max_total_wal_size(options.wal_mib_max << 20);
         let raw = DB::open_cf_descriptors(&db_options, path, families).map_err(failed)?;
-        let db = Self { raw };
+        let db = Self { raw, damage: Damage::default() };
         db.check_format(path)?;
         Ok(db)
     }
@@ -142,17 +144,32 @@ impl Db {
         &self.raw
     }
 
+    /// What was found to be damaged, by whoever met with it.
+    pub(crate) fn damage(&self) -> &Damage {
+        &self.damage
+    }
+
+    /// A read has failed.
+    pub(crate) fn read_failed(&self, source: rocksdb::Error) -> StoreError {
+        self.damage.noted(StoreError::Read(source))
+    }
+
+    /// Two records contradict each other.
+    pub(crate) fn contradicts(&self, what: String) -> StoreError {
+        self.damage.noted(StoreError::Damaged(what))
+    }
+
     pub(crate) fn family(&self, family: Family) -> &ColumnFamily {
         self.raw.cf_handle(family.name()).expect("opening created every family")
     }
 
     pub(crate) fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.raw.get_cf(self.family(family), key).map_err(StoreError::Read)
+        self.raw.get_cf(self.family(family), key).map_err(|source| self.read_failed(source))
     }
 
     /// Writes at once, readable at once, not yet on disk.
     pub(crate) fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
-        self.raw.write(batch).map_err(StoreError::Write)
+        self.raw.write(batch).map_err(|source| self.damage.noted(StoreError::Write(source)))
     }
 
     pub(crate) fn record<T: DeserializeOwned>(&self, group: GroupId, record: Record) -> Result<Option<T>, StoreError> {

@@ -9,8 +9,9 @@ use crate::types::{GroupId, LogPosition, NodeId};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// It cannot be opened: locked by another process, unreadable, or damaged anywhere but at the
-    /// torn end of its write-ahead log. A damaged store must not be repaired in place, because it
-    /// may have forgotten what it acknowledged: its node comes back empty under a new id.
+    /// torn end of its write-ahead log (see [`Self::is_damage`]). A damaged store must not be
+    /// repaired in place, because it may have forgotten what it acknowledged: its node comes back
+    /// empty under a new id.
     #[error("open the store at {path}")]
     Open {
         /// The folder of the store.
@@ -57,6 +58,28 @@ pub enum StoreError {
     /// A thread that worked on the store panicked or was stopped.
     #[error("a task on the store did not finish")]
     Interrupted,
+}
+
+impl StoreError {
+    /// It says that what is on disk is not what was written there. (A record that cannot be decoded was read as it was
+    /// written: by another release, perhaps.)
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Open { source, .. } => is_corruption(source) || lacks_a_file(source),
+            Self::Read(source) | Self::Write(source) => is_corruption(source),
+            Self::Damaged(_) => true,
+            Self::Format { .. } | Self::SyncFailed(_) | Self::Decode { .. } | Self::Closed | Self::Interrupted => false,
+        }
+    }
+}
+
+fn is_corruption(error: &rocksdb::Error) -> bool {
+    error.kind() == rocksdb::ErrorKind::Corruption
+}
+
+/// RocksDB has written down that a file is there, and it is not.
+fn lacks_a_file(error: &rocksdb::Error) -> bool {
+    error.kind() == rocksdb::ErrorKind::IOError && error.as_ref().contains("No such file or directory")
 }
 
 /// A machine could not do what the log says. Its replica stops: going on without the command would
@@ -137,6 +160,9 @@ pub enum WriteError {
     /// Surely not written: the replica had stopped before.
     #[error("the replica has stopped")]
     Stopped,
+    /// Surely not written: nothing new is to be written here for now, see [`Hold`](crate::Hold).
+    #[error("takes no writes now: {0}")]
+    Held(String),
 }
 
 /// A linearizable read that could not be allowed.

@@ -106,6 +106,12 @@ impl Group {
         Instant::now() >= self.inner.ready_at && self.inner.replica.reaches_floor()
     }
 
+    /// Lets the replica campaign, unless nothing new is to be written here, or an earlier life of it may owe a lease yet.
+    pub(crate) fn set_campaigning(&self) {
+        let campaigns = Instant::now() >= self.inner.ready_at && self.inner.replica.store.hold().is_none();
+        self.inner.raft.runtime_config().elect(campaigns);
+    }
+
     pub(crate) fn has_applied(&self, at: Option<LogPosition>) -> bool {
         let metrics = self.inner.raft.metrics();
         let applied = metrics.borrow_watched().last_applied.as_ref().map(position);
@@ -203,6 +209,9 @@ impl Group {
         }
         if self.inner.raft.metrics().borrow_watched().running_state.is_err() {
             return Err(WriteError::Stopped);
+        }
+        if let Some(hold) = self.inner.replica.store.hold() {
+            return Err(WriteError::Held(hold.why.clone()));
         }
         let written = self.inner.raft.client_write(Command(command));
         match timeout_at(Instant::now() + limit, written).await {

@@ -25,7 +25,7 @@ use crate::network::wire::raft_server::RaftServer;
 use crate::raft_types::Raft;
 use crate::replica::Replica;
 use crate::state_machine::StateMachine;
-use crate::store::Store;
+use crate::store::{Hold, Store};
 use crate::types::{ClusterId, GroupId, NodeId};
 
 /// Runs the groups of a process, on threads of its own: whatever else the process does must not
@@ -162,6 +162,15 @@ impl Host {
         self.inner.groups.get(id)
     }
 
+    /// Takes no new writes from here on, and leads no group that another voter can lead: no replica here campaigns. Or,
+    /// with `None`, all is as usual again. Said again, it reaches what was just starting when it was said before.
+    pub fn set_hold(&self, hold: Option<Hold>) {
+        self.inner.store.set_hold(hold);
+        for group in self.groups() {
+            group.set_campaigning();
+        }
+    }
+
     /// All groups that run here, by id.
     pub fn groups(&self) -> Vec<Group> {
         self.inner.groups.all()
@@ -256,10 +265,11 @@ async fn start_replica(
     let raft = Raft::new(me, config, clients, log_store, state_machine).await.map_err(refused)?;
     // Once its task has answered, what it reports is what it found in the store.
     raft.with_raft_state(|_| ()).await.map_err(refused)?;
-    let campaign = raft.clone();
+    let group = Group::new(raft, replica, ready_at, handle.clone(), applier);
+    let campaigning = group.clone();
     handle.spawn(async move {
         tokio::time::sleep_until(ready_at).await;
-        campaign.runtime_config().elect(true);
+        campaigning.set_campaigning();
     });
-    Ok(Group::new(raft, replica, ready_at, handle, applier))
+    Ok(group)
 }

@@ -95,7 +95,7 @@ impl Keyspace {
             }
             pairs.next();
         }
-        pairs.status().map_err(StoreError::Read)
+        pairs.status().map_err(|source| self.space.db.read_failed(source))
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -212,7 +212,7 @@ pub(crate) fn delete_other_epochs(db: &Db, group: GroupId, in_use: u64) -> Resul
                 let epoch = key[8..PREFIX].try_into().expect("eight bytes of every data key");
                 u64::from_be_bytes(epoch)
             });
-            keys.status().map_err(StoreError::Read)?;
+            keys.status().map_err(|source| db.read_failed(source))?;
             found
         };
         let Some(epoch) = found else { return Ok(deleted) };

@@ -21,10 +21,12 @@
 //! - Readers never see half a snapshot: `keyspace`'s epochs.
 //! - A replica that has just started owes its lease: `network::service` refuses votes, `host` keeps
 //!   it from campaigning.
+//! - Damage is noted once, by whoever meets with it: `damage`.
 //! - Nobody takes a call that is meant for somebody else: `network::identity`.
 
 mod codec;
 mod config;
+mod damage;
 mod db;
 mod discard;
 mod error;
@@ -40,6 +42,7 @@ mod membership;
 mod network;
 mod raft_types;
 mod replica;
+mod scrub;
 mod snapshot;
 mod state_machine;
 mod store;
@@ -58,6 +61,6 @@ pub use keyspace::Keyspace;
 pub use machine::{Machine, Transition};
 pub use membership::MembershipChange;
 pub use network::pool::Peers;
-pub use store::{Store, StoreStats};
+pub use store::{Closing, DiskState, Hold, Store, StoreStats};
 pub use types::{ClusterId, GroupId, LogPosition, Membership, NodeId, ParseClusterIdError, Role, Tail};
 pub use wal_sync::SyncCounters;

@@ -45,7 +45,7 @@ pub(crate) fn read(db: &Db, group: GroupId, from: u64, to: u64, bytes_soft: usiz
         {
             let (before, after) = (before.log_id.index, entry.log_id.index);
             let what = format!("the log of group {group} has nothing between {before} and {after}");
-            return Err(StoreError::Damaged(what));
+            return Err(db.contradicts(what));
         }
         bytes += value.len();
         entries.push(entry);
@@ -54,7 +54,7 @@ pub(crate) fn read(db: &Db, group: GroupId, from: u64, to: u64, bytes_soft: usiz
         }
         found.next();
     }
-    found.status().map_err(StoreError::Read)?;
+    found.status().map_err(|source| db.read_failed(source))?;
     Ok(entries)
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn last(db: &Db, group: GroupId) -> Result<Option<Entry>, StoreError>
     let mut found = db.range(Family::Log, &key(group, 0), &end(group));
     found.seek_to_last();
     let entry = found.value().map(decode).transpose()?;
-    found.status().map_err(StoreError::Read)?;
+    found.status().map_err(|source| db.read_failed(source))?;
     Ok(entry)
 }
 

@@ -108,7 +108,8 @@ impl RaftLogReader<Types> for LogStore {
                     // The log may begin later than the range, but there is no gap inside.
                     if !first && entries[0].log_id.index != from {
                         let what = format!("the log of group {group} has no entry {from}");
-                        return Some((vec![Err(StoreError::Damaged(what).into())], (log, to, false)));
+                        let error = log.replica.store.db().contradicts(what);
+                        return Some((vec![Err(error.into())], (log, to, false)));
                     }
                     Some((entries.into_iter().map(Ok).collect(), (log, next, false)))
                 }

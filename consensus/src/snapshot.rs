@@ -87,8 +87,9 @@ pub(crate) async fn open_view(replica: &Replica) -> Result<Option<(SnapshotMeta,
     drop(tokio::task::spawn_blocking(move || {
         let db = state.db().clone();
         let view = db.raw().snapshot();
-        let state_record =
-            |record: Record| view.get_cf(db.family(Family::State), record.key(group)).map_err(StoreError::Read);
+        let state_record = |record: Record| {
+            view.get_cf(db.family(Family::State), record.key(group)).map_err(|source| db.read_failed(source))
+        };
         let meta = (|| {
             let applied: Applied = match state_record(Record::Applied)? {
                 Some(bytes) => Record::Applied.decode(&bytes)?,
@@ -115,13 +116,13 @@ pub(crate) async fn open_view(replica: &Replica) -> Result<Option<(SnapshotMeta,
         // Read once, so it must not push out of the cache what checks read.
         options.fill_cache(false);
         let pairs = view.raw_iterator_cf_opt(db.family(Family::Data), options);
-        send_parts(pairs, &parts_tx);
+        send_parts(&db, pairs, &parts_tx);
     }));
     let meta = opened.await.map_err(|_| StoreError::Interrupted)??;
     Ok(meta.map(|meta| (meta, Outgoing { parts })))
 }
 
-fn send_parts(mut pairs: rocksdb::DBRawIterator<'_>, parts: &mpsc::Sender<Result<Part, StoreError>>) {
+fn send_parts(db: &Db, mut pairs: rocksdb::DBRawIterator<'_>, parts: &mpsc::Sender<Result<Part, StoreError>>) {
     let mut count = Counter::default();
     let mut chunk = Vec::new();
     let mut in_chunk = 0;
@@ -148,7 +149,7 @@ fn send_parts(mut pairs: rocksdb::DBRawIterator<'_>, parts: &mpsc::Sender<Result
     }
     let end = match pairs.status() {
         Ok(()) => Ok(Part::End(count.totals())),
-        Err(error) => Err(StoreError::Read(error)),
+        Err(error) => Err(db.read_failed(error)),
     };
     // The other side may have lost interest.
     parts.blocking_send(end).ok();

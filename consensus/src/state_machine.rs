@@ -75,7 +75,7 @@ impl StateMachine {
             && before.index + 1 != at.index
         {
             let what = format!("entry {at} of group {group} is to be applied right after entry {before}");
-            return Err(StoreError::Damaged(what).into());
+            return Err(self.replica.store.db().contradicts(what).into());
         }
         let record = Applied { epoch: self.state.epoch(), at: Some(at) };
         let applied = (Record::Applied.key(*group), codec::encode(&record));

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use rocksdb::WriteBatch;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 
 use crate::config::StoreOptions;
 use crate::db::{Db, Family, after_prefix};
@@ -28,6 +32,34 @@ struct Inner {
     epochs: Epochs,
     db: Arc<Db>,
     path: PathBuf,
+    /// Why nothing new is to be written.
+    hold: Mutex<Option<Arc<Hold>>>,
+}
+
+/// Nothing new is to be written for now, because the disk is not well. Reads go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// What is wrong, in words for whoever wants to write.
+    pub why: String,
+    /// Not even what other leaders send is taken: there is no room for it.
+    pub takes_no_appends: bool,
+}
+
+/// How the disk does.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DiskState {
+    /// How long an fsync has been under way that has not returned yet.
+    pub syncing_for: Option<Duration>,
+    /// Why an earlier fsync failed.
+    pub failure: Option<String>,
+}
+
+/// Pause between two looks whether everybody has let go of a store.
+const CLOSE_LOOK: Duration = Duration::from_millis(20);
+
+/// See [`Store::closing`].
+pub struct Closing {
+    db: Weak<Db>,
 }
 
 /// Sizes and counts, for metrics. Bytes, unless the name says otherwise.
@@ -56,7 +88,7 @@ impl Store {
         let db = Arc::new(Db::open(path, &options)?);
         let wal = WalSync::start(db.clone()).map_err(|_| StoreError::Closed)?;
         let epochs = Epochs::new(db.clone());
-        let inner = Inner { wal, epochs, db, path: path.to_owned() };
+        let inner = Inner { wal, epochs, db, path: path.to_owned(), hold: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -79,7 +111,7 @@ impl Store {
             pairs.insert(key.to_vec(), value.to_vec());
             found.next();
         }
-        found.status().map_err(StoreError::Read)?;
+        found.status().map_err(|source| self.inner.db.read_failed(source))?;
         Ok(pairs)
     }
 
@@ -100,6 +132,17 @@ impl Store {
     fn write_local(&self, batch: WriteBatch) -> Result<(), StoreError> {
         self.inner.db.write(batch)?;
         self.inner.wal.wait_blocking().map_err(|error| StoreError::SyncFailed(error.to_string()))
+    }
+
+    /// The first damage that was found in what the store holds, in words: by a check, a replica or the scrub. Once there it
+    /// does not change any more.
+    pub fn damage(&self) -> watch::Receiver<Option<String>> {
+        self.inner.db.damage().watch()
+    }
+
+    /// Tells when everybody has let go of the store. Holding it does not keep the store open.
+    pub fn closing(&self) -> Closing {
+        Closing { db: Arc::downgrade(&self.inner.db) }
     }
 
     /// Sizes and counts as they are now.
@@ -128,6 +171,20 @@ impl Store {
         }
     }
 
+    /// How the disk does.
+    pub fn disk(&self) -> DiskState {
+        DiskState { syncing_for: self.inner.wal.under_way(), failure: self.inner.wal.failure() }
+    }
+
+    /// Why nothing new is to be written now.
+    pub(crate) fn hold(&self) -> Option<Arc<Hold>> {
+        self.inner.hold.lock().clone()
+    }
+
+    pub(crate) fn set_hold(&self, hold: Option<Hold>) {
+        *self.inner.hold.lock() = hold.map(Arc::new);
+    }
+
     pub(crate) fn db(&self) -> &Arc<Db> {
         &self.inner.db
     }
@@ -138,6 +195,22 @@ impl Store {
 
     pub(crate) fn wal(&self) -> &WalSync {
         &self.inner.wal
+    }
+}
+
+// === impl Closing ===
+
+impl Closing {
+    /// Returns true once the store is closed, false if it is not in time.
+    pub async fn closed(&self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        while self.db.strong_count() > 0 {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            sleep(CLOSE_LOOK).await;
+        }
+        true
     }
 }
 

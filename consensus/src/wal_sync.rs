@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -32,6 +32,8 @@ pub(crate) struct WalSync {
 
 #[derive(Default)]
 struct Shared {
+    /// When the fsync began that is under way.
+    since: Mutex<Option<Instant>>,
     syncs: AtomicU64,
     served: AtomicU64,
     micros: AtomicU64,
@@ -91,10 +93,17 @@ impl WalSync {
 
     /// An error if an fsync has ever failed.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        match &*self.shared.failure.lock() {
-            Some(reason) => Err(StoreError::SyncFailed(reason.clone())),
-            None => Ok(()),
-        }
+        self.failure().map_or(Ok(()), |reason| Err(StoreError::SyncFailed(reason)))
+    }
+
+    /// Why an fsync failed, if one ever has.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.shared.failure.lock().clone()
+    }
+
+    /// How long the fsync has been under way that has not returned yet.
+    pub(crate) fn under_way(&self) -> Option<Duration> {
+        self.shared.since.lock().map(|since| since.elapsed())
     }
 
     pub(crate) fn counters(&self) -> SyncCounters {
@@ -135,7 +144,9 @@ fn sync(db: &Db, shared: &Shared) -> Result<(), String> {
         return Err(reason.clone());
     }
     let start = Instant::now();
+    *shared.since.lock() = Some(start);
     let result = db.raw().flush_wal(true).map_err(|error| error.to_string());
+    *shared.since.lock() = None;
     let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
     shared.syncs.fetch_add(1, Ordering::Relaxed);
     shared.micros.fetch_add(micros, Ordering::Relaxed);

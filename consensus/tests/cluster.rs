@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dnc_consensus::{
-    GroupError, GroupId, HostError, HostOptions, MembershipChange, ReadError, Role, Store, StoreOptions, WriteError,
+    GroupError, GroupId, Hold, HostError, HostOptions, MembershipChange, ReadError, Role, Store, StoreOptions,
+    WriteError,
 };
 use kit::{Cluster, GROUP, Kv, PATIENCE, until};
 
@@ -354,5 +355,31 @@ async fn after_a_shutdown_nothing_runs_and_the_store_can_be_opened_again() {
     assert!(node.host.groups().is_empty());
     drop(node);
     Store::open(&path, StoreOptions::default()).expect("nobody holds it any more");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_disk_is_full_takes_no_writes_leads_nothing_and_goes_on_with_room() {
+    let cluster = Cluster::start().await;
+    let (before, _) = cluster.write("a=1").await;
+    cluster.applied(before).await;
+    let full = cluster.leader().await;
+    let node = &cluster.nodes[&full];
+    node.host.set_hold(Some(Hold { why: "no room".into(), takes_no_appends: true }));
+    let refused = node.group.write(b"a=2".to_vec(), PATIENCE).await;
+    assert_eq!(refused, Err(WriteError::Held("no room".into())));
+    let heir = cluster.nodes.keys().copied().find(|id| *id != full).expect("three nodes");
+    // A transfer may be overtaken by an election of the third one.
+    node.group.transfer_leader(heir, PATIENCE).await.ok();
+    until("another one leads", || cluster.nodes.values().any(|node| node.id != full && node.group.is_leader())).await;
+    let leader = cluster.nodes.values().find(|node| node.id != full && node.group.is_leader()).expect("found");
+    let (at, _) = leader.group.write(b"a=3".to_vec(), PATIENCE).await.expect("the others are a majority");
+    assert_eq!(node.machine.get("a").as_deref(), Some("1"), "reads go on, and nothing is appended");
+    // Leading is not even taken when it is offered.
+    leader.group.transfer_leader(full, Duration::from_secs(2)).await.ok();
+    assert!(!node.group.is_leader());
+    node.host.set_hold(None);
+    until("it has all again", || node.machine.applied() >= Some(at)).await;
+    assert_eq!(node.group.status().failure, None, "its replica never stopped");
     cluster.stop().await;
 }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 /// First byte of everything that this module encodes. It changes with every change of an encoded
 /// type that is not a variant appended to an enum: what an older program wrote is refused, not misread.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Longest value that [`decode`] accepts, in bytes: a length field that was damaged must not make us allocate more.
 const MAX_BYTES: usize = 64 << 20;

@@ -14,6 +14,12 @@ pub enum Error {
     /// What the store holds is not what this program writes.
     #[error("decode what the data folder holds")]
     Decode(#[from] dnc_core::codec::CodecError),
+    /// The card beside the store cannot be read or written, or the data cannot be moved aside.
+    #[error("use the card beside the store")]
+    Card(#[source] std::io::Error),
+    /// The store is damaged, and has been let go of too late to be moved aside now.
+    #[error("the damaged store does not close; start the node again")]
+    NotClosed,
     /// Consensus cannot start.
     #[error("start consensus")]
     Host(#[from] dnc_consensus::HostError),

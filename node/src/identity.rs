@@ -126,7 +126,7 @@ async fn register(options: &Options, incarnation: u128, meta: &MetaClient) -> Re
 }
 
 /// Made once with the data folder.
-fn incarnation(store: &Store) -> Result<u128, Error> {
+pub fn incarnation(store: &Store) -> Result<u128, Error> {
     if let Some(bytes) = store.local_get(INCARNATION)? {
         return Ok(codec::decode(&bytes)?);
     }

@@ -35,6 +35,9 @@ pub struct Options {
     /// A node that has been away for so many seconds has its replicas made anew on others; 0 for never.
     #[serde(default = "default_replace_after_s")]
     pub replace_after_s: u64,
+    /// So many damaged nodes may be replaced by themselves at a time; 0 for none.
+    #[serde(default = "default_repairs_at_once")]
+    pub repairs_at_once: usize,
     /// Timing of the Raft group.
     #[serde(default)]
     pub raft: HostOptions,
@@ -95,6 +98,10 @@ fn default_replace_after_s() -> u64 {
     900
 }
 
+fn default_repairs_at_once() -> usize {
+    1
+}
+
 fn default_initial_nodes() -> u32 {
     3
 }
@@ -112,6 +119,7 @@ impl Options {
             replication: default_replication(),
             initial_nodes: default_initial_nodes(),
             replace_after_s: default_replace_after_s(),
+            repairs_at_once: default_repairs_at_once(),
             raft: HostOptions::default(),
         }
     }

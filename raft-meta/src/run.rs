@@ -196,8 +196,7 @@ impl Voting<'_> {
             // Every voter does, with the same list, so it does not matter who is first.
             group.initialize(bootstrap.ids()).await.map_err(Error::Initialize)?;
             self.service.open(group.clone(), Arc::clone(&board));
-            let replace_after = Duration::from_secs(self.options.replace_after_s);
-            tokio::join!(reconcile::run(&group, &board, &founding), carry_out::run(&group, &board, replace_after));
+            tokio::join!(reconcile::run(&group, &board, &founding), carry_out::run(&group, &board, self.options));
             Ok(())
         };
         tokio::select! {

@@ -140,6 +140,7 @@ impl Service {
             }
             Err(WriteError::Unknown(why)) => ("unknown", Ok(Outcome::Unknown(why))),
             Err(error @ WriteError::TooLarge { .. }) => ("invalid", Err(Status::invalid_argument(error.to_string()))),
+            Err(error @ WriteError::Held(_)) => ("held", Err(Status::resource_exhausted(error.to_string()))),
             Err(error @ WriteError::Stopped) => ("stopped", Err(Status::unavailable(error.to_string()))),
         };
         self.count(word);

@@ -55,16 +55,6 @@ pub fn flip(folder: &Path, which: Which, permille: u64) -> Result<()> {
     Ok(())
 }
 
-/// Whether a process, or the store in it, has written down that it found damage.
-pub fn noticed(log: &Path, data: &Path) -> bool {
-    let says = |path: &Path| {
-        let text = fs::read(path).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        text.contains("orruption") || text.contains("checksum mismatch")
-    };
-    says(log) || says(&data.join("LOG"))
-}
-
 /// Leaves the beginning of a record at the end of the largest log, as a write that the power was cut in.
 pub fn tear(folder: &Path, bytes: u64) -> Result<()> {
     let (_, path) = Which::Log.files(folder)?.pop().context("there is a log")?;

@@ -15,7 +15,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use dnc_tests::cluster::Victim;
 use dnc_tests::process::Role;
 use tempfile::TempDir;
@@ -26,6 +26,12 @@ use self::small::SmallDisk;
 use self::synced::Synced;
 use crate::world::Dress;
 use crate::world::command::run;
+
+/// Nodes read all that they store so often, so that damage is found within a round.
+const SCRUB_INTERVAL_S: &str = "5";
+
+/// Room that a node with a small disk wants at least, of half a GiB.
+const SMALL_FREE_MIB_MIN: &str = "64";
 
 /// The library, and what each process's copy of it is told. Clones share it.
 #[derive(Clone)]
@@ -60,17 +66,14 @@ impl Disks {
 
     /// Fills the small disk to the last byte.
     pub fn fill(&self) -> Result<()> {
-        self.tell(self.small.context("no process has a small disk")?, Told::Harmed, 0)?;
         self.on_small(SmallDisk::fill)
     }
 
-    /// Makes room on the small disk. It must have been met with that there was none.
-    pub fn drain(&self) -> Result<()> {
+    /// Makes room on the small disk; whose it is.
+    pub fn drain(&self) -> Result<Victim> {
         let process = self.small.context("no process has a small disk")?;
-        let met = self.harmed(process)?;
         self.on_small(SmallDisk::drain)?;
-        ensure!(met > 0, "{process} never met with the full disk");
-        Ok(())
+        Ok(process)
     }
 
     fn on_small(&self, what: impl FnOnce(&SmallDisk) -> Result<()>) -> Result<()> {
@@ -140,9 +143,13 @@ impl Dress for Disks {
             variable("CHAOS_SYNCED", &self.record(process)),
         ];
         let settings = if process.role == Role::Router { self.router_settings } else { &[] };
+        if process.role == Role::Node {
+            variables.push(("DNC_SCRUB__INTERVAL_S".into(), SCRUB_INTERVAL_S.into()));
+        }
         variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         if small {
             variables.push(variable("CHAOS_SMALL_DISK", data));
+            variables.push(("DNC_DISK__FREE_MIB_MIN".into(), SMALL_FREE_MIB_MIN.into()));
         }
         Ok(variables)
     }

@@ -65,6 +65,19 @@ impl Service {
     }
 }
 
+/// Refuses to lead where nothing new is to be written.
+fn may_lead(group: &Group) -> Result<(), Status> {
+    group.replica().store.hold().map_or(Ok(()), |hold| Err(Status::resource_exhausted(hold.why.clone())))
+}
+
+/// Refuses what would fill a disk that has no room.
+fn has_room(group: &Group) -> Result<(), Status> {
+    match group.replica().store.hold().filter(|hold| hold.takes_no_appends) {
+        Some(hold) => Err(Status::resource_exhausted(hold.why.clone())),
+        None => Ok(()),
+    }
+}
+
 fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Status> {
     codec::decode(body).map_err(|error| Status::invalid_argument(error.to_string()))
 }
@@ -86,11 +99,14 @@ impl Raft for Service {
         request: Request<Streaming<wire::AppendRequest>>,
     ) -> Result<Response<Self::AppendStream>, Status> {
         let group = self.group(request.metadata())?;
+        has_room(&group)?;
+        let taking = group.clone();
         // A broken stream ends the input; what was taken from it before is still answered.
-        let input = futures::stream::unfold(request.into_inner(), |mut requests| async move {
+        let input = futures::stream::unfold((request.into_inner(), taking), |(mut requests, taking)| async move {
             let message = requests.message().await.ok()??;
+            has_room(&taking).ok()?;
             match codec::decode::<AppendEntriesRequest<Types>>(&message.body) {
-                Ok(request) => Some((request, requests)),
+                Ok(request) => Some((request, (requests, taking))),
                 Err(error) => {
                     tracing::warn!(%error, "an append request cannot be read, its stream is closed");
                     None
@@ -136,6 +152,7 @@ impl Raft for Service {
         request: Request<wire::TransferLeaderRequest>,
     ) -> Result<Response<wire::TransferLeaderResponse>, Status> {
         let group = self.voting_group(request.metadata())?;
+        may_lead(&group)?;
         let rpc: TransferLeaderRequest<Types> = decode(&request.into_inner().body)?;
         let body = encode(group.raft().handle_transfer_leader(rpc).await)?;
         Ok(Response::new(wire::TransferLeaderResponse { body }))
@@ -146,6 +163,7 @@ impl Raft for Service {
         request: Request<Streaming<wire::InstallSnapshotRequest>>,
     ) -> Result<Response<wire::InstallSnapshotResponse>, Status> {
         let group = self.group(request.metadata())?;
+        has_room(&group)?;
         let _permit = self
             .snapshots
             .clone()

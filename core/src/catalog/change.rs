@@ -79,6 +79,23 @@ pub enum Change {
         /// Which.
         id: RequestId,
     },
+    /// Says that a node has found damage in its data, or has lost it: it asks to be replaced by itself under another id.
+    ReportDamage {
+        /// Of the damaged data folder.
+        incarnation: u128,
+    },
+    /// Lets a damaged node give its data up: from here on nobody counts on it.
+    GrantRepair {
+        /// Which.
+        node: NodeId,
+    },
+    /// Says that a node that gave its data up has come back without it.
+    Succeed {
+        /// Of the data folder that was given up.
+        damaged: u128,
+        /// Of the one in its place; it has joined.
+        incarnation: u128,
+    },
     /// Adds a registry.
     CreateRegistry(NewRegistry),
     /// Changes what can be changed of a registry.
@@ -360,6 +377,12 @@ pub enum Refusal {
     /// It must be drained first.
     #[error("node {0} still holds replicas, or is part of a plan")]
     NodeHolds(NodeId),
+    /// No node of this data folder.
+    #[error("no node of the catalog has this data folder")]
+    UnknownFolder,
+    /// It did not ask for it, or it is not replaced any more.
+    #[error("node {0} has not asked to give its data up, or another node has taken its place")]
+    NoRepair(NodeId),
     /// One at a time.
     #[error("another plan is being carried out; wait for it or cancel it")]
     PlanUnderWay,

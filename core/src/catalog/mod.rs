@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::change::{Change, Decision, NewRegistry, NodeAddresses, Refusal};
-pub use self::moves::{Duty, Move, Moves, PastPlan, Plan, Purpose};
+pub use self::moves::{Duty, Move, Moves, PastPlan, Plan, Purpose, Repair};
 use crate::ids::{NodeId, RegistryId, RequestId, ShardId, TenantId, VersionId};
 use crate::registry::Registry;
 use crate::rule::Rule;

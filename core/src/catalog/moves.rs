@@ -26,6 +26,18 @@ pub enum Duty {
     Lost,
 }
 
+/// How far a node is that has found damage in its data. It comes back without it, under another id: a replica that forgot
+/// what it promised must not vote as the one that promised it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Repair {
+    /// It waits for the word to give its data up, and serves what it can read until then.
+    Waiting,
+    /// It may give its data up; nobody counts on it any more.
+    Granted,
+    /// It has come back as this node, which is to hold its replicas.
+    Succeeded(NodeId),
+}
+
 /// One replica goes from one node to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Move {
@@ -93,6 +105,8 @@ pub struct Moves {
     pub moved: BTreeSet<ShardId>,
     /// What is wanted of each node; those that are not named serve.
     pub duties: BTreeMap<NodeId, Duty>,
+    /// Nodes that have found damage in their data, until they are retired.
+    pub repairs: BTreeMap<NodeId, Repair>,
 }
 
 // === impl Catalog ===

@@ -28,6 +28,7 @@ use tonic::{Request, Response, Status};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::load_shed::LoadShedLayer;
 
+use crate::disk::Disk;
 use crate::identity::Identity;
 use crate::threads::heavily;
 use crate::{Error, Hosting};
@@ -47,6 +48,7 @@ pub struct Service {
     identity: Identity,
     hosting: Hosting,
     cache: CatalogCache,
+    disk: Disk,
     /// Bounds what reads much.
     scans: Arc<Semaphore>,
 }
@@ -78,8 +80,8 @@ pub async fn serve(
 
 impl Service {
     /// The service of this node.
-    pub fn new(identity: Identity, hosting: Hosting, cache: CatalogCache) -> Service {
-        Service { identity, hosting, cache, scans: Arc::new(Semaphore::new(query::SCANS_AT_ONCE)) }
+    pub fn new(identity: Identity, hosting: Hosting, cache: CatalogCache, disk: Disk) -> Service {
+        Service { identity, hosting, cache, disk, scans: Arc::new(Semaphore::new(query::SCANS_AT_ONCE)) }
     }
 
     #[allow(clippy::result_large_err)] // tonic's own error type.

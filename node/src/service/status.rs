@@ -54,6 +54,7 @@ impl Service {
             revision: self.cache.get().catalog.revision,
             now_ms: clock::now_ms().unwrap_or(0),
             failed: self.hosting.failed().into_iter().map(|shard| shard.0).collect(),
+            ailment: self.disk.ailment().unwrap_or_default(),
         })
     }
 

@@ -36,7 +36,7 @@ impl Node {
             all.len() == 2 && all.iter().all(|replica| replica.group.is_leader())
         })
         .await;
-        let service = Service::new(Identity { cluster: 7, node: NODE }, hosting, cache);
+        let service = Service::new(Identity { cluster: 7, node: NODE }, hosting, cache, Disk::default());
         Node { service, host, stop, _folder: folder }
     }
 

@@ -34,6 +34,7 @@ impl Service {
             Err(WriteError::NotLeader { leader }) => Outcome::NotLeader(leader.unwrap_or(0)),
             Err(error @ WriteError::TooLarge { .. }) => return Err(Status::invalid_argument(error.to_string())),
             Err(WriteError::Stopped) => return Err(not_here(shard)),
+            Err(WriteError::Held(why)) => return Err(Status::resource_exhausted(why)),
             Err(error @ WriteError::Unknown(_)) => Outcome::Unknown(error.to_string()),
         };
         Ok(wire::ShardWriteResponse { outcome: Some(outcome), node: self.identity.node })

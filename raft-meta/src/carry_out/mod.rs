@@ -1,4 +1,4 @@
-//! Moves replicas and leaderships: what a plan says, and what a node that stays away makes necessary.
+//! Moves replicas and leaderships: what a plan says, and what a node that stays away or is damaged makes necessary.
 //!
 //! Only the voter that leads does it. It looks at what the nodes say, has the next safe step decided by pure functions
 //! (`dnc_core::moving`), does it, and forgets: its successor sees from the groups themselves how far they are. Two
@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use dnc_consensus::Group;
 use dnc_core::catalog::{Catalog, Change, Duty, Move, Plan, Purpose};
 use dnc_core::ids::{NodeId, RequestId, ShardId};
-use dnc_core::moving::{lead, plan, step};
+use dnc_core::moving::{lead, plan, repair, step};
 use dnc_proto::internal as wire;
 use dnc_proto::internal::change_group_request::Change as GroupChange;
 use dnc_proto::internal::change_group_response::Outcome;
@@ -23,6 +23,7 @@ use tracing::{debug, info, warn};
 use self::observe::{Connections, Seen};
 use crate::board::Board;
 use crate::nodes;
+use crate::options::Options;
 use crate::reconcile::propose;
 
 /// Pause between two looks while replicas move, and while they do not.
@@ -42,11 +43,14 @@ struct Watch {
     answered: BTreeMap<NodeId, Instant>,
     /// Since when all nodes have answered.
     calm_since: Option<Instant>,
+    /// What the repair of each damaged node waits for, so that it is logged once.
+    waits: BTreeMap<NodeId, repair::Waiting>,
 }
 
-/// Carries out what is to be moved whenever this voter leads; for ever. A node that has been away for `replace_after` has
-/// its replicas made anew elsewhere, unless that is zero.
-pub async fn run(group: &Group, board: &Board, replace_after: Duration) {
+/// Carries out what is to be moved whenever this voter leads; for ever. A node that has been away for `replace_after_s`
+/// has its replicas made anew elsewhere, unless that is zero; a damaged one comes back as another, `repairs_at_once`.
+pub async fn run(group: &Group, board: &Board, options: &Options) {
+    let replace_after = Duration::from_secs(options.replace_after_s);
     let mut watch: Option<Watch> = None;
     loop {
         let catalog = board.catalog();
@@ -57,13 +61,15 @@ pub async fn run(group: &Group, board: &Board, replace_after: Duration) {
         }
         let watch = watch.get_or_insert_with(Watch::new);
         let seen = watch.look(&catalog).await;
-        match &catalog.moves.plan {
-            Some(plan) => watch.advance(group, &catalog, plan, &seen).await,
-            None => {
-                if let Some(change) = watch.replacement(&catalog, replace_after) {
-                    propose(group, &change).await;
-                }
-            }
+        if let Some(plan) = &catalog.moves.plan {
+            watch.advance(group, &catalog, plan, &seen).await;
+        }
+        if let Some(change) = watch.repair(&catalog, &seen, options.repairs_at_once) {
+            propose(group, &change).await;
+        } else if catalog.moves.plan.is_none()
+            && let Some(change) = watch.replacement(&catalog, replace_after)
+        {
+            propose(group, &change).await;
         }
         watch.spread_leaders(&catalog, &seen).await;
         sleep(if catalog.moves.plan.is_some() { BUSY } else { IDLE }).await;
@@ -74,7 +80,12 @@ pub async fn run(group: &Group, board: &Board, replace_after: Duration) {
 
 impl Watch {
     fn new() -> Self {
-        Self { connections: Connections::default(), answered: BTreeMap::new(), calm_since: None }
+        Self {
+            connections: Connections::default(),
+            answered: BTreeMap::new(),
+            calm_since: None,
+            waits: BTreeMap::new(),
+        }
     }
 
     async fn look(&mut self, catalog: &Catalog) -> Seen {
@@ -150,7 +161,7 @@ impl Watch {
 
     /// Hands over one leadership, if one should go.
     async fn spread_leaders(&mut self, catalog: &Catalog, seen: &Seen) {
-        let leaves = |node: &NodeId| catalog.duty(*node) != Duty::Serving;
+        let leaves = |node: &NodeId| catalog.duty(*node) != Duty::Serving || seen.ailing.contains(node);
         let calm = self.calm_since.is_some_and(|since| since.elapsed() >= CALM);
         if !calm && !catalog.nodes.keys().any(leaves) {
             return;
@@ -164,6 +175,32 @@ impl Watch {
             let at = seen.group(shard).and_then(|(_, at)| at);
             self.change_all(catalog, vec![(shard, from, GroupChange::Leader(to), at)]).await;
         }
+    }
+
+    /// The next change for the sake of a damaged node, if any.
+    fn repair(&mut self, catalog: &Catalog, seen: &Seen, at_once: usize) -> Option<Change> {
+        self.waits.retain(|node, _| catalog.moves.repairs.contains_key(node));
+        if catalog.moves.repairs.is_empty() {
+            return None;
+        }
+        let led = seen.led(catalog.shard_map.shards());
+        catalog.moves.repairs.keys().find_map(|node| {
+            let node = *node;
+            match repair::next(catalog, node, &led, at_once)? {
+                repair::Step::Wait(why) => {
+                    if self.waits.insert(node, why) != Some(why) {
+                        info!(node, %why, "the repair of a damaged node waits");
+                    }
+                    None
+                }
+                repair::Step::Grant => Some(Change::GrantRepair { node }),
+                repair::Step::Retire => Some(Change::RetireNode { node }),
+                repair::Step::Move(moves) => {
+                    let purpose = Purpose { why: format!("node {node} was damaged"), throttle: 0, made_ms: now_ms() };
+                    Some(Change::AdoptPlan { id: RequestId(rand::random()), purpose, moves })
+                }
+            }
+        })
     }
 
     /// A plan that makes the replicas anew of nodes that have been away for too long.

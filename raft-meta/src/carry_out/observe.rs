@@ -32,6 +32,8 @@ pub struct Connections {
 pub struct Seen {
     /// The replicas of each node that answered.
     pub replicas: BTreeMap<NodeId, BTreeMap<ShardId, wire::Replica>>,
+    /// Nodes whose disk is not well: they are to lead nothing.
+    pub ailing: BTreeSet<NodeId>,
 }
 
 // === impl Connections ===
@@ -60,11 +62,14 @@ impl Connections {
             let request = nodes::request(catalog, node, message, ANSWER);
             let response = timeout(ANSWER, client.replicas(request)).await.ok()?.ok()?.into_inner();
             // Whoever else answers at its address does not speak for it.
-            (response.node == node).then_some((node, response.replicas))
+            (response.node == node).then_some((node, response))
         });
         let mut seen = Seen::default();
-        for (node, replicas) in join_all(asked).await.into_iter().flatten() {
-            let by_shard = replicas.into_iter().map(|replica| (ShardId(replica.shard), replica)).collect();
+        for (node, response) in join_all(asked).await.into_iter().flatten() {
+            if !response.ailment.is_empty() {
+                seen.ailing.insert(node);
+            }
+            let by_shard = response.replicas.into_iter().map(|replica| (ShardId(replica.shard), replica)).collect();
             seen.replicas.insert(node, by_shard);
         }
         seen

@@ -290,7 +290,7 @@ impl<C: Cluster> Exemptions<C> {
         match self.cluster.write(shard, command, deadline).await {
             Ok(ShardReply::Refused(why)) => Err(Error::Refused(why)),
             Ok(reply) => Ok(reply),
-            Err(why @ (WriteError::NoLeader(_) | WriteError::NotPlaced)) => {
+            Err(why @ (WriteError::NoLeader(_) | WriteError::Held { .. } | WriteError::NotPlaced)) => {
                 Err(Error::NotDone { why: why.to_string(), request_id })
             }
             Err(WriteError::Unknown(_) | WriteError::BadReply(_)) => Err(Error::Unknown { request_id }),

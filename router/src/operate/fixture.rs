@@ -62,6 +62,12 @@ impl Stand {
         self
     }
 
+    /// The disk of a node is not well.
+    pub fn ailing(mut self, node: NodeId, why: &str) -> Self {
+        self.node(node).result.as_mut().expect("it answers").ailment = why.into();
+        self
+    }
+
     /// What a node says of its replica.
     pub fn replica(&mut self, node: NodeId, shard: u32) -> &mut wire::Replica {
         let response = self.node(node).result.as_mut().expect("it answers");

@@ -3,7 +3,7 @@
 //! Healthy means that every replica that the catalog wants answers with the versions that checks are judged by, and
 //! that every shard has a leader. What is merely to do (a node that was drained, one that holds nothing) is a notice.
 
-use dnc_core::catalog::{Duty, Node};
+use dnc_core::catalog::{Duty, Node, Repair};
 use dnc_core::ids::{NodeId, ShardId};
 
 use super::picture::{Picture, Shard, State};
@@ -120,6 +120,12 @@ pub fn of_node(picture: &Picture, node: &Node) -> Vec<Problem> {
     if let Err(why) = picture.answer(id) {
         problems.push(absent(picture, node, held, why));
     }
+    if let Some(why) = picture.ailment(id) {
+        let what = format!("node {id} takes no writes and leads nothing: {why}; it answers checks");
+        let advice = "make room on its disk or replace the disk; once it is well for some seconds it goes on by itself";
+        problems.push(problem(Severity::Degraded, what, advice.into()));
+    }
+    problems.extend(of_damage(picture, id));
     let missing = with(State::Missing);
     if !missing.is_empty() {
         let what = format!("node {id} does not run its replicas of {}", named(&missing));
@@ -134,6 +140,30 @@ pub fn of_node(picture: &Picture, node: &Node) -> Vec<Problem> {
     }
     problems.extend(of_duty(picture, id, held));
     problems
+}
+
+/// What has become of a node that found damage in its data.
+fn of_damage(picture: &Picture, id: NodeId) -> Option<Problem> {
+    let (what, advice) = match picture.catalog.moves.repairs.get(&id)? {
+        Repair::Waiting => (
+            format!("node {id} has found damage in its data, and waits for the word to give it up"),
+            "it is let go once no other node is being replaced, no plan is carried out, and each of its shards has a \
+             majority of whole replicas without it: bring nodes back that are away"
+                .into(),
+        ),
+        Repair::Granted => (
+            format!("node {id} has found damage in its data, and gives it up"),
+            format!(
+                "wait: it comes back by itself as another node; if it does not, start it again, or have its replicas \
+                 made anew elsewhere: dnc cluster replace {id}"
+            ),
+        ),
+        Repair::Succeeded(by) => (
+            format!("node {id} has given its damaged data up, and has come back as node {by}"),
+            format!("wait: its replicas are made anew there by a plan; if there is none: dnc cluster replace {id}"),
+        ),
+    };
+    Some(Problem { severity: Severity::Degraded, what, advice })
 }
 
 /// A node that does not answer. One that holds nothing makes nothing worse.
@@ -272,6 +302,29 @@ mod tests {
         let (healthy, _, problems) = found(&catalog, &Stand::of(&catalog).away(3));
         assert!(!healthy);
         says(&problems, Severity::Degraded, "no plan moves them", "recommission 3");
+    }
+
+    #[test]
+    fn a_node_whose_disk_is_not_well_is_named_with_the_cause() {
+        let catalog = four();
+        let (healthy, tolerated, problems) = found(&catalog, &Stand::of(&catalog).ailing(2, "its disk is full"));
+        assert!(!healthy && tolerated == 1, "it votes and answers");
+        says(&problems, Severity::Degraded, "node 2 takes no writes and leads nothing: its disk is full", "make room");
+    }
+
+    #[test]
+    fn a_damaged_node_is_named_until_it_is_retired() {
+        let mut catalog = four();
+        change(&mut catalog, Change::ReportDamage { incarnation: 3 });
+        let (healthy, _, problems) = found(&catalog, &Stand::of(&catalog));
+        assert!(!healthy);
+        says(&problems, Severity::Degraded, "node 3 has found damage in its data, and waits", "majority of whole");
+        change(&mut catalog, Change::GrantRepair { node: 3 });
+        let (_, _, problems) = found(&catalog, &Stand::of(&catalog).away(3));
+        says(&problems, Severity::Degraded, "node 3 has found damage in its data, and gives it up", "replace 3");
+        change(&mut catalog, Change::Succeed { damaged: 3, incarnation: 4 });
+        let (_, _, problems) = found(&catalog, &Stand::of(&catalog).away(3));
+        says(&problems, Severity::Degraded, "has come back as node 4", "a plan");
     }
 
     #[test]

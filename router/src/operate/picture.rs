@@ -78,6 +78,12 @@ impl<'a> Picture<'a> {
         self.said.get(&node).copied().unwrap_or_else(not_asked)
     }
 
+    /// What a node says is wrong with its disk.
+    pub fn ailment(&self, node: NodeId) -> Option<&'a str> {
+        let said = self.answer(node).ok()?;
+        (!said.ailment.is_empty()).then_some(said.ailment.as_str())
+    }
+
     /// The nodes that did not answer.
     pub fn away(&self) -> BTreeSet<NodeId> {
         self.catalog.nodes.keys().copied().filter(|node| self.answer(*node).is_err()).collect()

@@ -28,6 +28,14 @@ pub enum WriteError {
     /// Surely not done: no leader took it.
     #[error("no leader of shard {0} was found in time")]
     NoLeader(ShardId),
+    /// Surely not done: its leader takes no writes now, and nobody else took over in time.
+    #[error("shard {shard} takes no writes now: {why}")]
+    Held {
+        /// The shard.
+        shard: ShardId,
+        /// What the leader's node says.
+        why: String,
+    },
     /// It may have been done, or may still be. Repeating it is safe.
     #[error("shard {0} did not answer in time; it may have been done, and repeating it is safe")]
     Unknown(ShardId),
@@ -50,6 +58,8 @@ enum Attempt {
     NotLeader(NodeId),
     Unknown,
     Refused,
+    /// Refused for now, and why.
+    Held(String),
 }
 
 // === impl Route ===
@@ -64,6 +74,7 @@ impl Route {
     ) -> Result<ShardReply, WriteError> {
         let encoded = codec::encode(command);
         let mut maybe_done = false;
+        let mut held = None;
         let mut pause = PAUSE;
         let mut turn = self.inner.nodes.turn();
         loop {
@@ -94,13 +105,22 @@ impl Route {
                         self.offer_soon(node, &known);
                     }
                 }
+                Attempt::Held(why) => {
+                    // It hands its leadership over: the others are asked meanwhile.
+                    held = Some(why);
+                    self.inner.nodes.forget_leader(shard);
+                }
                 Attempt::Unknown => {
                     maybe_done = true;
                     self.inner.nodes.forget_leader(shard);
                 }
             }
             if Instant::now() + pause >= deadline {
-                return Err(if maybe_done { WriteError::Unknown(shard) } else { WriteError::NoLeader(shard) });
+                return Err(match held {
+                    _ if maybe_done => WriteError::Unknown(shard),
+                    Some(why) => WriteError::Held { shard, why },
+                    None => WriteError::NoLeader(shard),
+                });
             }
             sleep(pause).await;
             pause = (pause * 2).min(MAX_PAUSE);
@@ -156,6 +176,8 @@ impl Route {
                 // A connection that broke may have carried the command.
                 return match status.code() {
                     tonic::Code::NotFound | tonic::Code::InvalidArgument => Attempt::Refused,
+                    // Too much at once, or a disk that is not well.
+                    tonic::Code::ResourceExhausted => Attempt::Held(status.message().to_owned()),
                     // Another node, or another cluster's, listens there.
                     tonic::Code::FailedPrecondition => {
                         self.inner.nodes.disconnect(node);

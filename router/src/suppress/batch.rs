@@ -137,7 +137,9 @@ impl<C: Cluster> Suppressions<C> {
                     continue;
                 }
                 Ok(ShardReply::Refused(why)) => Outcome::Refused(why.to_string()),
-                Err(why @ (WriteError::NoLeader(_) | WriteError::NotPlaced)) => Outcome::NotDone(why.to_string()),
+                Err(why @ (WriteError::NoLeader(_) | WriteError::Held { .. } | WriteError::NotPlaced)) => {
+                    Outcome::NotDone(why.to_string())
+                }
                 Ok(_) | Err(WriteError::Unknown(_) | WriteError::BadReply(_)) => Outcome::Unknown,
             };
             written.outcomes.extend(batch.iter().map(|item| (item.at, outcome.clone())));

@@ -94,7 +94,7 @@ impl<C: Cluster> Suppressions<C> {
         match self.cluster.write(target.shard, command, target.deadline).await {
             Ok(ShardReply::Refused(why)) => Err(Error::Refused(why)),
             Ok(reply) => Ok(reply),
-            Err(why @ (WriteError::NoLeader(_) | WriteError::NotPlaced)) => {
+            Err(why @ (WriteError::NoLeader(_) | WriteError::Held { .. } | WriteError::NotPlaced)) => {
                 Err(Error::NotDone { why: why.to_string(), request_id: target.request })
             }
             Err(WriteError::Unknown(_) | WriteError::BadReply(_)) => Err(Error::Unknown { request_id: target.request }),

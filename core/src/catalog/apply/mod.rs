@@ -3,6 +3,7 @@
 mod cluster;
 mod moves;
 mod registries;
+mod repairs;
 mod rules;
 mod syncs;
 mod tenants;
@@ -27,6 +28,9 @@ impl Catalog {
             Change::FinishMove { plan, step, now_ms } => self.finish_move(plan, step, now_ms),
             Change::DropMove { plan, step, now_ms } => self.drop_move(plan, step, now_ms),
             Change::CancelPlan { id } => self.cancel_plan(id),
+            Change::ReportDamage { incarnation } => self.report_damage(incarnation),
+            Change::GrantRepair { node } => self.grant_repair(node),
+            Change::Succeed { damaged, incarnation } => self.succeed(damaged, incarnation),
             Change::CreateRegistry(new) => self.create_registry(new),
             Change::UpdateRegistry { registry, edition, settings } => self.update_registry(registry, edition, settings),
             Change::RetireRegistry { registry } => self.retire_registry(registry),

@@ -35,6 +35,7 @@ impl Catalog {
         }
         self.nodes.remove(&node);
         self.moves.duties.remove(&node);
+        self.moves.repairs.remove(&node);
         self.bump();
         self.done()
     }

@@ -102,6 +102,17 @@ async fn what_another_node_says_of_a_write_is_no_acknowledgement() {
     assert!(cluster.route.replicas(soon()).await.iter().all(|asked| asked.result.is_err()));
 }
 
+#[tokio::test]
+async fn a_write_that_one_node_does_not_take_goes_to_another_and_names_the_cause_if_there_is_none() {
+    let cluster = Cluster::start().await;
+    let barrier = ShardCommand::Barrier { revision: 1 };
+    cluster.each(|script| script.held = script.id != 2);
+    assert!(cluster.route.write(ShardId(0), &barrier, Instant::now() + LONG).await.is_ok());
+    cluster.each(|script| script.held = true);
+    let outcome = cluster.route.write(ShardId(0), &barrier, Instant::now() + Duration::from_millis(300)).await;
+    assert_eq!(outcome, Err(WriteError::Held { shard: ShardId(0), why: "its disk is full".into() }));
+}
+
 /// Nodes drop the versions of a view that is two behind: nothing that they say by it can suffice.
 #[tokio::test]
 async fn a_router_two_activations_behind_catches_up_from_the_node_that_is_ahead() {

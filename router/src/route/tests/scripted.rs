@@ -68,6 +68,8 @@ pub struct Script {
     pub offers: usize,
     /// Its clock.
     pub now_ms: u64,
+    /// It takes no writes.
+    pub held: bool,
 }
 
 /// One of them, as long as it runs.
@@ -107,6 +109,7 @@ impl Node {
             checks: 0,
             offers: 0,
             now_ms: 0,
+            held: false,
         }));
         let stop = CancellationToken::new();
         let server = tonic::transport::Server::builder()
@@ -271,6 +274,9 @@ impl NodeService for Service {
         request: Request<wire::ShardWriteRequest>,
     ) -> Result<Response<wire::ShardWriteResponse>, Status> {
         let script = self.admit(&request)?;
+        if script.held {
+            return Err(Status::resource_exhausted("its disk is full"));
+        }
         let reply = wire::shard_write_response::Outcome::Reply(codec::encode(&ShardReply::Done));
         Ok(Response::new(wire::ShardWriteResponse { outcome: Some(reply), node: script.id }))
     }
