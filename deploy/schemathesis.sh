@@ -67,6 +67,9 @@ else
     url="$(sed -n 's|^ *HTTP *\(http://[^ ]*\).*|\1|p' "$work/out")"
     DNC_ROUTER="$(sed -n 's/^ *gRPC *\(http[^ ]*\).*/\1/p' "$work/out")"
     export DNC_ROUTER
+    # Somewhere to put backups.
+    export BACKUPS="$work/backups"
+    mkdir "$BACKUPS"
     # Something to find: a list, a registry of each kind, an opt-out.
     "$DNC" import --list-date "$today" --covers 201 $samples/internal.csv --registry federal >/dev/null
     "$DNC" registry create partners --type partner >/dev/null

@@ -1,6 +1,7 @@
 """What the OpenAPI document cannot say: texts of its own formats are made here, and requests that it
 allows and that are rightly refused are not made."""
 
+import os
 import re
 from datetime import date, datetime, timedelta, timezone
 
@@ -43,6 +44,8 @@ FORMATS = {
     "list-url": st.sampled_from(["http://127.0.0.1:9/lists/", "file:///nowhere/lists"]),
     "lookup-url": st.just("http://127.0.0.1:9/lookup/{number}"),
     "provider-key": st.just("key"),
+    # deploy/schemathesis.sh makes it.
+    "backup-place": st.just(f"file://{os.environ.get('BACKUPS', '/nowhere')}"),
     "rule": st.sampled_from(list(RULES.values())),
 }
 for name, strategy in FORMATS.items():

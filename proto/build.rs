@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 12] = [
+    const FILES: [&str; 13] = [
         "dnc/v1/check.proto",
         "dnc/v1/registry.proto",
         "dnc/v1/versions.proto",
@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "dnc/v1/report.proto",
         "dnc/v1/sync.proto",
         "dnc/v1/cluster.proto",
+        "dnc/v1/backup.proto",
         "dnc/internal/v1/node.proto",
         "dnc/internal/v1/meta.proto",
     ];
@@ -25,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(out.join("dnc_v1.bin"), protox::prost::Message::encode_to_vec(&public))?;
     // Reports and what operators see are shown as JSON with the names that they have here, and described in
     // OpenAPI by their comments.
-    const SHOWN: [&str; 31] = [
+    const SHOWN: [&str; 35] = [
         "Period",
         "ComplianceReport",
         "DayCounts",
@@ -57,6 +58,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "PlanProgress",
         "PlanHistory",
         "Explanation",
+        "Backup",
+        "BackupFile",
+        "BackupList",
+        "BackupResult",
     ];
     let build = tonic_prost_build::configure()
         .bytes(".dnc.v1.ImportRequest.chunk")
@@ -65,12 +70,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // Holds a provider's key, which must not be printed: see `src/secret.rs`.
         .skip_debug([".dnc.v1.RegistrySettings"]);
     // Messages that are always there, though any message may be left out.
-    const ALWAYS: [&str; 5] = [
+    const ALWAYS: [&str; 6] = [
         "ComplianceReport.period",
         "ComplianceReport.suppressions",
         "Stats.suppressions",
         "Stats.filter",
         "Filters.total",
+        "BackupResult.backup",
     ];
     let build = SHOWN.iter().fold(build, |build, name| {
         build.message_attribute(format!(".dnc.v1.{name}"), "#[derive(serde::Serialize, utoipa::ToSchema)]")

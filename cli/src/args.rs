@@ -54,6 +54,8 @@ pub enum Command {
     ///
     /// Exit code 0: done, or healthy. 1: not healthy, or a plan that was waited for was cancelled. 2: not done.
     Cluster(crate::commands::cluster::ClusterArgs),
+    /// Make, list, verify and restore backups: all that a cluster holds, in a folder or in object storage.
+    Backup(crate::commands::backup::BackupArgs),
     /// Put load on routers and measure, or generate lists to load before.
     Bench(crate::bench::BenchArgs),
 }

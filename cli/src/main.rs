@@ -57,6 +57,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Exempt(asked) => commands::exempt::run(asked).await,
         Command::Sync(asked) => commands::sync::run(asked).await,
         Command::Cluster(asked) => commands::cluster::run(asked).await,
+        Command::Backup(asked) => commands::backup::run(asked).await,
         Command::Bench(asked) => bench::run(asked).await,
     }
 }

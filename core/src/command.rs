@@ -11,6 +11,7 @@ use crate::counts::Counts;
 use crate::exemption::Exemption;
 use crate::ids::{RegistryId, RequestId, TenantId, VersionId};
 use crate::number::PhoneNumber;
+use crate::record::Record;
 use crate::suppression::{Removal, Suppression};
 
 /// Most bytes of blocks in one run: a log entry stays under 1 MB.
@@ -154,6 +155,12 @@ pub enum ShardCommand {
         /// The catalog revision.
         revision: u64,
     },
+    /// Takes entries of a backup, at most [`MAX_BATCH`], each with the id, the times and the removal that it had. One
+    /// that is there already stays as it is, but for a removal that it lacks.
+    Restore {
+        /// The entries.
+        records: Vec<Record>,
+    },
 }
 
 /// The complete content of a range of blocks, as far as they belong to the shard: a block in the range that is not named is empty.
@@ -244,6 +251,11 @@ pub enum ShardReply {
     Staged(Changed),
     /// The version is complete and resident here.
     Sealed(Seal),
+    /// The entries are there.
+    Restored {
+        /// How many of them were not there before.
+        new: u64,
+    },
     /// Not done; nothing changed.
     Refused(ShardRefusal),
 }

@@ -82,6 +82,40 @@ impl Counts {
         self.suppressions_removed += suppressions_removed;
     }
 
+    /// Raises each counter to what another one has, where that is more: of two states of the same sum, the later one.
+    pub fn raise(&mut self, other: &Counts) {
+        let raise = |own: &mut BTreeMap<String, u64>, other: &BTreeMap<String, u64>| {
+            for (word, count) in other {
+                let known = own.entry(word.clone()).or_default();
+                *known = (*known).max(*count);
+            }
+        };
+        let Counts {
+            checks,
+            clear,
+            listed,
+            unknown,
+            reasons,
+            exempted,
+            errors,
+            micros,
+            requests,
+            suppressions_added,
+            suppressions_removed,
+        } = other;
+        self.checks = self.checks.max(*checks);
+        self.clear = self.clear.max(*clear);
+        self.listed = self.listed.max(*listed);
+        raise(&mut self.unknown, unknown);
+        raise(&mut self.reasons, reasons);
+        self.exempted = self.exempted.max(*exempted);
+        self.errors = self.errors.max(*errors);
+        self.micros = self.micros.max(*micros);
+        self.requests = self.requests.max(*requests);
+        self.suppressions_added = self.suppressions_added.max(*suppressions_added);
+        self.suppressions_removed = self.suppressions_removed.max(*suppressions_removed);
+    }
+
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
         *self == Counts::default()

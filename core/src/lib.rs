@@ -21,6 +21,7 @@ pub mod number;
 pub mod placement;
 pub mod query;
 pub mod read_rule;
+pub mod record;
 pub mod registry;
 pub mod rule;
 pub mod suppression;

@@ -6,10 +6,12 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::block::{Block, BlockId};
 use crate::counts::Counts;
 use crate::exemption::Exemption;
-use crate::ids::{RegistryId, TenantId};
+use crate::ids::{RegistryId, TenantId, VersionId};
 use crate::number::PhoneNumber;
+use crate::record::{Record, Table};
 use crate::suppression::{Removal, Suppression};
 
 /// Most entries in one page.
@@ -37,6 +39,22 @@ pub enum ShardQuery {
         first: Date,
         /// The last day.
         last: Date,
+    },
+    /// A page of a table, of all tenants, in the order of its keys.
+    Table {
+        /// Which.
+        table: Table,
+        /// Where to go on: what the page before ended with.
+        after: Option<Vec<u8>>,
+    },
+    /// Some blocks of a complete version, ascending.
+    Blocks {
+        /// Of which registry.
+        registry: RegistryId,
+        /// Which version.
+        version: VersionId,
+        /// The first block that may be among them.
+        from: BlockId,
     },
 }
 
@@ -120,6 +138,20 @@ pub enum ShardAnswer {
     Live(Vec<(RegistryId, TenantId, u64)>),
     /// Counters of days.
     Counts(Vec<(TenantId, Date, Counts)>),
+    /// A page of a table.
+    Table {
+        /// The entries.
+        records: Vec<Record>,
+        /// Where to go on; none at the end.
+        next: Option<Vec<u8>>,
+    },
+    /// Blocks of a version.
+    Blocks {
+        /// The blocks, none of them empty.
+        blocks: Vec<(BlockId, Block)>,
+        /// The block to go on from; none at the end.
+        next: Option<BlockId>,
+    },
 }
 
 /// One suppression in an answer.

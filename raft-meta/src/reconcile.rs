@@ -27,7 +27,8 @@ pub(crate) fn next_step(catalog: &Catalog, founding: &Founding) -> Option<Change
     };
     let first = [("federal", RegistryKind::Federal, "US"), ("internal", RegistryKind::Internal, "")];
     for (name, kind, jurisdiction) in first {
-        if catalog.registry_named(name).is_none() {
+        // A backup brings its own.
+        if catalog.registry_named(name).is_none() && catalog.restoring.is_none() {
             return Some(Change::CreateRegistry(NewRegistry {
                 name: name.into(),
                 kind,
@@ -90,6 +91,7 @@ pub(crate) async fn propose(group: &Group, change: &Change) {
 mod tests {
     use super::*;
     use dnc_core::catalog::NodeAddresses;
+    use dnc_core::ids::RequestId;
     use std::collections::BTreeSet;
 
     fn founding() -> Founding {
@@ -160,6 +162,15 @@ mod tests {
         join(&mut catalog, 4);
         assert_eq!(settle(&mut catalog), 1);
         assert!(catalog.shard_map.replicas.iter().flatten().all(|node| *node != 2));
+    }
+
+    #[test]
+    fn a_catalog_that_is_restored_gets_no_registries_of_its_own() {
+        let mut catalog = Catalog::default();
+        settle(&mut catalog);
+        let decision = catalog.apply(Change::BeginRestore { backup: RequestId(5) });
+        assert!(matches!(decision, Decision::Done { .. }), "{decision:?}");
+        assert_eq!((settle(&mut catalog), catalog.registries.len()), (0, 0));
     }
 
     #[test]

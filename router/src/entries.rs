@@ -72,8 +72,9 @@ pub struct RemovalShown {
 }
 
 /// One exemption. Times are RFC 3339, UTC.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Exemption)]
+#[serde(deny_unknown_fields)]
 pub struct ExemptionShown {
     /// Names the exemption.
     pub exemption_id: String,
@@ -100,7 +101,7 @@ pub struct ExemptionShown {
     #[schema(format = DateTime)]
     pub granted_at: String,
     /// How it was ended, if it was.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removal: Option<RemovalShown>,
 }
 

@@ -11,6 +11,7 @@
 
 mod admission;
 mod api;
+mod backup;
 pub mod client;
 mod clock;
 mod cluster;

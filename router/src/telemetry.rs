@@ -102,6 +102,12 @@ pub fn sync(outcome: &'static str) {
     counter!("dnc_syncs_total", "outcome" => outcome).increment(1);
 }
 
+/// A backup was made, verified or restored, or was to be.
+pub fn backup(op: &'static str, done: bool) {
+    let outcome = if done { "done" } else { "failed" };
+    counter!("dnc_backups_total", "op" => op, "outcome" => outcome).increment(1);
+}
+
 /// A registry's oldest list is so many days old, and can be answered from for so many more.
 pub fn list_age(registry: &str, days: f64, stale_in: f64) {
     gauge!("dnc_registry_list_age_days", "registry" => registry.to_owned()).set(days);
@@ -139,6 +145,7 @@ pub fn describe() {
         "checks that are in no report, for their counters could not be written"
     );
     metrics::describe_counter!("dnc_syncs_total", "syncs that this router ran, by outcome");
+    metrics::describe_counter!("dnc_backups_total", "backups made, verified and restored, by outcome");
     metrics::describe_gauge!("dnc_registry_list_age_days", "age of the oldest list that a registry answers from, days");
     metrics::describe_gauge!(
         "dnc_registry_stale_in_days",

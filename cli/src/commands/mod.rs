@@ -3,6 +3,7 @@
 //! Nothing here knows more than any other caller could: routers decide, and retries follow the documented policy of
 //! `dnc_router::client`. Start at the file of the command.
 
+pub mod backup;
 mod bar;
 pub mod check;
 pub mod cluster;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Duty, Founding, Move, Purpose, ShardMap};
+use super::{Duty, Founding, Move, Purpose, RestorePart, Restored, ShardMap};
 use crate::ids::{NodeId, RegistryId, RequestId, TenantId, VersionId};
 use crate::registry::{BadName, Claim, Content, RegistryKind, Settings, SyncRecord};
 use crate::rule::Rule;
@@ -210,6 +210,20 @@ pub enum Change {
         /// When, milliseconds since 1970.
         next_ms: u64,
     },
+    /// Begins to restore a backup into a cluster in which nothing was made yet. Until it is finished nothing else is.
+    BeginRestore {
+        /// Names the backup.
+        backup: RequestId,
+    },
+    /// Says what the catalog will hold; it does not count yet.
+    RestorePart {
+        /// Names the backup.
+        backup: RequestId,
+        /// A part of it.
+        part: RestorePart,
+    },
+    /// Makes all parts count, as one. Whoever proposes it has made sure that the shards hold all that belongs to them.
+    FinishRestore(Restored),
 }
 
 /// A registry to be added.
@@ -392,6 +406,18 @@ pub enum Refusal {
     /// No such plan.
     #[error("no such plan")]
     UnknownPlan,
+    /// Backups are restored into new clusters only.
+    #[error("the cluster is not empty: {0}; a backup is restored into a newly founded cluster")]
+    NotEmpty(String),
+    /// Nothing else is changed meanwhile.
+    #[error("the cluster is being restored from a backup; nothing else can be changed until that is finished")]
+    Restoring,
+    /// No restore of this backup was begun.
+    #[error("no restore of this backup is under way")]
+    NoRestore,
+    /// A backup that no cluster made.
+    #[error("the backup makes no catalog: {0}")]
+    BadRestore(String),
 }
 
 // === impl Refusal ===

@@ -7,6 +7,7 @@
 mod apply;
 mod change;
 pub mod moves;
+mod restore;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::change::{Change, Decision, NewRegistry, NodeAddresses, Refusal};
 pub use self::moves::{Duty, Move, Moves, PastPlan, Plan, Purpose, Repair};
+pub use self::restore::{RestorePart, Restored, Restoring};
 use crate::ids::{NodeId, RegistryId, RequestId, ShardId, TenantId, VersionId};
 use crate::registry::Registry;
 use crate::rule::Rule;
@@ -51,6 +53,10 @@ pub struct Catalog {
     pub rules: BTreeMap<RequestId, Rule>,
     /// The next ids to give: none is ever given twice.
     pub next: NextIds,
+    /// What it will hold, while it is restored from a backup.
+    pub restoring: Option<Box<Restoring>>,
+    /// The backup that it was restored from, if it was.
+    pub restored: Option<Restored>,
 }
 
 /// What is settled once, when a cluster is founded.

@@ -55,7 +55,9 @@ impl Service {
             Ok(Err(error @ (ShardError::BadPlace | ShardError::Foreign | ShardError::TooMuch(_)))) => {
                 Err(Status::invalid_argument(error.to_string()))
             }
-            Ok(Err(error @ (ShardError::Starting | ShardError::TooLong(_)))) => unavailable(error.to_string()),
+            Ok(Err(error @ (ShardError::Starting | ShardError::TooLong(_) | ShardError::NotSealed(..)))) => {
+                unavailable(error.to_string())
+            }
             Ok(Err(error)) => {
                 tracing::error!(shard = shard.0, node = self.identity.node, %error, "answer a question");
                 unavailable("the replica could not read what it holds".into())

@@ -88,6 +88,15 @@ pub fn counts(of_day: &Counts, more: &Counts) -> Result<(), ShardRefusal> {
     if fits { Ok(()) } else { Err(ShardRefusal::TooLarge) }
 }
 
+/// Whether the counters of a whole day are such as come of additions.
+pub fn day(counts: &Counts) -> Result<(), ShardRefusal> {
+    let known =
+        |words: &BTreeMap<String, u64>| words.len() <= MAX_WORDS && words.keys().all(|word| word.len() <= MAX_WORD);
+    let fits =
+        known(&counts.unknown) && known(&counts.reasons) && numbers(counts).all(|sum| sum <= MAX_SUM + MAX_COUNT);
+    if fits { Ok(()) } else { Err(ShardRefusal::TooLarge) }
+}
+
 /// Whether a list of versions fits.
 pub fn versions<T>(versions: &[T]) -> Result<(), ShardRefusal> {
     if versions.len() <= MAX_VERSIONS { Ok(()) } else { Err(ShardRefusal::TooLarge) }

@@ -12,6 +12,7 @@ use dnc_consensus::{Keyspace, LogPosition, Machine, MachineError, Transition};
 use dnc_core::codec;
 use dnc_core::command::{Addition, ShardCommand};
 use dnc_core::number::PhoneNumber;
+use dnc_core::record::Record;
 use dnc_core::verdict::LiveFinding;
 
 use super::loaded::Loaded;
@@ -36,6 +37,7 @@ impl Machine for Shard {
         let pending = match codec::decode(command) {
             Ok(ShardCommand::Suppress(addition)) => vec![listed(&addition)],
             Ok(ShardCommand::SuppressMany { additions, .. }) => additions.iter().map(listed).collect(),
+            Ok(ShardCommand::Restore { records }) => records.iter().filter_map(restored).collect(),
             Ok(ShardCommand::Revoke { number, tenant, exemptions, .. }) => {
                 vec![(number, Pending::Revoked(tenant, exemptions.into_iter().collect()))]
             }
@@ -89,6 +91,20 @@ impl Shard {
 /// What an addition in the log's tail does to its number.
 fn listed(addition: &Addition) -> (PhoneNumber, Pending) {
     (addition.number, Pending::Listed(LiveFinding::of(addition.registry, &addition.suppression)))
+}
+
+/// What an entry of a backup in the log's tail does to its number: one that stands lists it. An exemption that lacks a
+/// removal here is a grant, for which nobody waits.
+fn restored(record: &Record) -> Option<(PhoneNumber, Pending)> {
+    match record {
+        Record::Suppression { number, registry, suppression, removal: None } => {
+            Some((*number, Pending::Listed(LiveFinding::of(*registry, suppression))))
+        }
+        Record::Exemption { number, exemption, removal: Some(_) } => {
+            Some((*number, Pending::Revoked(exemption.tenant, [exemption.id].into())))
+        }
+        _ => None,
+    }
 }
 
 /// A panic stops the replica like an error does: in order, and seen by whoever runs it.

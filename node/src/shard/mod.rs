@@ -23,6 +23,7 @@ mod requests;
 mod resident;
 mod stage;
 mod status;
+mod tables;
 mod versions;
 
 use std::ops::ControlFlow;

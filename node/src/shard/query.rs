@@ -21,7 +21,7 @@ use jiff::civil::Date;
 
 use super::keys::{self, EntryName, Place};
 use super::records::{Kept, Trace, hash};
-use super::{Shard, ShardError, scan, scan_from};
+use super::{Shard, ShardError, scan, scan_from, tables};
 
 /// Bytes of records after which an answer ends.
 const MAX_BYTES: usize = 4 << 20;
@@ -42,6 +42,10 @@ impl Shard {
             ShardQuery::Exemptions { .. } => Err(ShardError::Foreign),
             ShardQuery::Live => live(state),
             ShardQuery::Counts { tenant, first, last } => counts(state, *tenant, *first, *last),
+            ShardQuery::Table { table, after } => tables::page(state, *table, after.as_deref()),
+            ShardQuery::Blocks { registry, version, from } => {
+                Ok(tables::blocks(&*self.versions.content(state, (*registry, *version))?, *from))
+            }
         }
     }
 }

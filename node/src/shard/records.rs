@@ -82,10 +82,15 @@ impl<'d, 't> Draft<'d, 't> {
         for key in indexes(name, &suppression) {
             self.tx.delete(&key);
         }
+        *self.live.entry((name.registry, name.tenant)).or_default() -= 1;
+        self.trace(name, suppression, removal);
+    }
+
+    /// A suppression was removed once; only its trace is there.
+    pub fn trace(&mut self, name: EntryName, suppression: Suppression, removal: Removal) {
         self.tx.put(&name.indexed(keys::REMOVED, None, removal.removed_ms), &[]);
         let trace: Trace = (suppression, removal);
         self.tx.put(&name.whole(keys::TRACE), &codec::encode(&trace));
-        *self.live.entry((name.registry, name.tenant)).or_default() -= 1;
     }
 
     /// Somebody made sure that a suppression still holds.
@@ -112,6 +117,11 @@ impl<'d, 't> Draft<'d, 't> {
             self.tx.delete(&name.due(end));
         }
         self.tx.delete(&name.standing());
+        self.ended(name, exemption, removal);
+    }
+
+    /// An exemption ended once; it is readable, and no more.
+    pub fn ended(&mut self, name: ExemptionName, exemption: Exemption, removal: Removal) {
         let kept: Kept = (exemption, Some(removal));
         self.tx.put(&name.whole(), &codec::encode(&kept));
     }

@@ -10,4 +10,5 @@ mod races;
 mod random;
 mod refusals;
 mod restarts;
+mod restoring;
 mod searches;

@@ -168,9 +168,10 @@ impl Model {
                 self.versions.insert(*version, gone);
                 Ok(ShardReply::Done)
             }
-            ShardCommand::Seal { .. } | ShardCommand::Prune { .. } | ShardCommand::Barrier { .. } => {
-                panic!("not for the model")
-            }
+            ShardCommand::Seal { .. }
+            | ShardCommand::Prune { .. }
+            | ShardCommand::Barrier { .. }
+            | ShardCommand::Restore { .. } => panic!("not for the model"),
         }
     }
 

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use crate::common::Lone;
 use crate::making::{FEDERAL, INTERNAL, exemption, number, prune, removal, run, seal};
 use crate::model::{Model, State, Version};
-use crate::{pruning, searches};
+use crate::{pruning, restoring, searches};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -332,6 +332,10 @@ proptest! {
             run.lone.reload();
             searches::compare(&run.lone, &run.model, 20, &question);
             prop_assert_eq!(run.lone.shard.checksum().expect("checksum"), checksum);
+            let folder = tempfile::tempdir().expect("folder");
+            let copy = restoring::copy(&run.lone, &run.model.sealed(), folder.path()).await;
+            searches::compare(&copy, &run.model, 20, &question);
+            copy.stop().await;
             run.lone.stop().await;
             replay(&run.sent, checksum).await;
             Ok(())

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::checks::Checks;
 use crate::admission::Admission;
+use crate::backup::Backups;
 use crate::cluster::Cluster;
 use crate::exempt::Exemptions;
 use crate::import::Imports;
@@ -43,6 +44,8 @@ pub struct State<C> {
     pub reports: Reports<C>,
     /// What operators see and do.
     pub operators: Operators<C>,
+    /// Backups.
+    pub backups: Backups<C>,
     /// Counts for the reports.
     pub counting: Counting,
     /// What is taken in at once.
@@ -73,6 +76,7 @@ impl<C: Cluster> State<C> {
             tenants: Tenants::new(cluster.clone()),
             rules: Rules::new(cluster.clone()),
             operators: Operators::new(cluster.clone()),
+            backups: Backups::new(cluster.clone(), Arc::clone(&options), stop.clone()),
             counting,
             exemptions: Exemptions::new(cluster.clone(), options.write_deadline()),
             imports,

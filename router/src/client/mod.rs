@@ -22,10 +22,12 @@
 //! Start at [`Client`]. `attempts` is the policy, `import` sends list files, `suppress` and `exempt` are
 //! opt-outs and exemptions, `catalog` changes registries, tenants and rules,
 //! `cluster` is for its operators: plans have 18 s and 40 s, since the nodes are asked first;
+//! `backup` makes and restores backups, on the first router that takes them;
 //! `versions` activates what was loaded: with 240 s and 300 s, since replicas may have to read a version first, and to ask
 //! again changes nothing.
 
 mod attempts;
+mod backup;
 mod catalog;
 mod cluster;
 mod exempt;
@@ -113,8 +115,8 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// The import ended without a result.
-    #[error("the import ended without a result")]
+    /// What was begun ended without a result.
+    #[error("it ended without a result")]
     NoResult,
 }
 

@@ -20,7 +20,7 @@ mod plan;
 mod progress;
 mod prune;
 mod read;
-mod ready;
+pub mod ready;
 mod receive;
 mod record;
 mod report;

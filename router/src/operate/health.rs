@@ -39,6 +39,7 @@ pub fn problems(picture: &Picture) -> Vec<Problem> {
         return vec![not_placed(picture)];
     }
     let mut problems: Vec<Problem> = shards_at_a_loss(picture);
+    problems.extend(being_restored(picture));
     for node in picture.catalog.nodes.values() {
         problems.extend(of_node(picture, node));
     }
@@ -76,6 +77,18 @@ fn not_placed(picture: &Picture) -> Problem {
     };
     let advice = "start the meta voters and the first nodes, and see that they reach each other".into();
     Problem { severity: Severity::Down, what, advice }
+}
+
+/// A cluster that a backup is being restored into, by somebody or by nobody any more.
+fn being_restored(picture: &Picture) -> Option<Problem> {
+    let backup = picture.catalog.restoring.as_ref()?.backup;
+    Some(Problem {
+        severity: Severity::Down,
+        what: format!(
+            "backup {backup} is being restored: until that is done no check is CLEAR and nothing else is changed"
+        ),
+        advice: "wait; if it was interrupted, restore the same backup again: dnc backup restore".into(),
+    })
 }
 
 /// Shards without a majority, and shards with one and without a leader.
@@ -233,6 +246,7 @@ impl Severity {
 #[cfg(test)]
 mod tests {
     use dnc_core::catalog::{Catalog, Change};
+    use dnc_core::ids::RequestId;
 
     use super::super::fixture::{Stand, change, four};
     use super::*;
@@ -325,6 +339,15 @@ mod tests {
         change(&mut catalog, Change::Succeed { damaged: 3, incarnation: 4 });
         let (_, _, problems) = found(&catalog, &Stand::of(&catalog).away(3));
         says(&problems, Severity::Degraded, "has come back as node 4", "a plan");
+    }
+
+    #[test]
+    fn a_cluster_that_is_being_restored_is_down_and_says_how_to_go_on() {
+        let mut catalog = four();
+        change(&mut catalog, Change::BeginRestore { backup: RequestId(5) });
+        let (healthy, _, problems) = found(&catalog, &Stand::of(&catalog));
+        assert!(!healthy);
+        says(&problems, Severity::Down, "00000005 is being restored", "dnc backup restore");
     }
 
     #[test]

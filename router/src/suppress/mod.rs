@@ -38,12 +38,13 @@ use crate::report::counting::Counting;
 
 pub use self::batch::Outcome;
 pub use self::bulk::{Bulk, BulkAnswer, BulkItem, BulkRemoval};
-pub use self::entry::{Addition, ends, number, request_id, shown_scope, shown_time};
+pub use self::entry::{Addition, ends, number, request_id, shown_scope, shown_time, time};
 pub use self::error::{Error, Fault};
 pub use self::import::MAX_PIECE;
+pub use self::records::Records;
 pub use self::remove::Removal;
 pub use self::search::Question;
-pub use self::text::Format;
+pub use self::text::{Format, read as read_entry};
 pub use self::verify::Verification;
 
 /// The registry that is meant where none is named.

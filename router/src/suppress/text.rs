@@ -169,6 +169,14 @@ pub fn entry(shown: SuppressionShown, tenant: TenantId, now_ms: u64) -> Result<(
     if shown.removal.is_some() {
         return Err(Invalid::new("removal", "a removed entry is not taken in"));
     }
+    let (number, entry) = read(shown, tenant)?;
+    past("added_at", entry.added_ms, now_ms)?;
+    past("last_verified_at", entry.verified_ms, now_ms)?;
+    Ok((number, entry))
+}
+
+/// The entry that a line means, whatever its times are.
+pub fn read(shown: SuppressionShown, tenant: TenantId) -> Result<(PhoneNumber, Suppression), Invalid> {
     let id: RequestId =
         shown.suppression_id.parse().map_err(|_| Invalid::new("suppression_id", "must be 32 hexadecimal digits"))?;
     let expires_ms = shown.expires_at.as_deref().map(|text| entry::time("expires_at", text)).transpose()?;
@@ -180,23 +188,20 @@ pub fn entry(shown: SuppressionShown, tenant: TenantId, now_ms: u64) -> Result<(
         reason: shown.reason,
         source: shown.source,
         added_by: shown.added_by,
-        added_ms: past("added_at", &shown.added_at, now_ms)?,
+        added_ms: entry::time("added_at", &shown.added_at)?,
         consumer_name: shown.consumer_name,
         notes: shown.notes,
         expires_ms,
-        verified_ms: past("last_verified_at", &shown.last_verified_at, now_ms)?,
+        verified_ms: entry::time("last_verified_at", &shown.last_verified_at)?,
         metadata: shown.metadata,
     };
     entry::check_sizes(&entry)?;
     Ok((entry::number(&shown.phone_number)?, entry))
 }
 
-/// A time that has come: an entry from the future could not be removed until then.
-fn past(field: &'static str, text: &str, now_ms: u64) -> Result<u64, Invalid> {
-    match entry::time(field, text)? {
-        time if time > now_ms + MAX_AHEAD_MS => Err(Invalid::new(field, "must not be in the future")),
-        time => Ok(time),
-    }
+/// Refuses a time that has not come: an entry from the future could not be removed until then.
+fn past(field: &'static str, time_ms: u64, now_ms: u64) -> Result<(), Invalid> {
+    if time_ms > now_ms + MAX_AHEAD_MS { Err(Invalid::new(field, "must not be in the future")) } else { Ok(()) }
 }
 
 fn csv_line(cells: &[&str]) -> Vec<u8> {

@@ -4,6 +4,7 @@ mod cluster;
 mod moves;
 mod registries;
 mod repairs;
+mod restore;
 mod rules;
 mod syncs;
 mod tenants;
@@ -17,6 +18,9 @@ impl Catalog {
         let before = self.revision;
         if self.founding.is_none() && !matches!(change, Change::Found(_)) {
             return Decision::Refused(Refusal::NotFounded);
+        }
+        if !self.may_change(&change) {
+            return Decision::Refused(Refusal::Restoring);
         }
         let decision = match change {
             Change::Found(founding) => self.found(founding),
@@ -47,6 +51,9 @@ impl Catalog {
             Change::ClaimSync { registry, claim } => self.claim_sync(registry, claim),
             Change::EndSync { registry, record, next_ms } => self.end_sync(registry, record, next_ms),
             Change::ScheduleSync { registry, next_ms } => self.schedule_sync(registry, next_ms),
+            Change::BeginRestore { backup } => self.begin_restore(backup),
+            Change::RestorePart { backup, part } => self.restore_part(backup, part),
+            Change::FinishRestore(restored) => self.finish_restore(restored),
         };
         debug_assert!(self.revision == before || self.revision == before + 1);
         decision.unwrap_or_else(Decision::Refused)

@@ -8,6 +8,7 @@ mod bulk;
 mod counters;
 mod exemptions;
 mod prune;
+mod restore;
 mod suppressions;
 mod sweep;
 
@@ -73,6 +74,7 @@ impl Shard {
                 heavily(|| self.prune(registry, &keep, from, limit, tx))
             }
             ShardCommand::Barrier { revision } => barrier(revision, tx),
+            ShardCommand::Restore { records } => heavily(|| self.restore(records, tx)),
         }
     }
 

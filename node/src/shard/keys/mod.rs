@@ -32,6 +32,7 @@ mod bytes;
 
 use dnc_core::ids::{RegistryId, RequestId, TenantId};
 use dnc_core::number::PhoneNumber;
+use dnc_core::record::Table;
 
 pub use self::bulk::{
     block, blocks, counts, floor, parse_block, parse_counts, parse_request, parse_version, request, version, versions,
@@ -206,6 +207,27 @@ impl Place {
     }
 }
 
+/// Prefix of a whole table.
+pub fn table(table: Table) -> [u8; 1] {
+    [match table {
+        Table::Standing => ENTRY,
+        Table::Removed => TRACE,
+        Table::Exemptions => EXEMPTION,
+        Table::Counts => COUNTS,
+    }]
+}
+
+/// Number and registry of a key in a table of whole suppressions.
+pub fn parse_whole(key: &[u8]) -> Result<(PhoneNumber, RegistryId), ShardError> {
+    let mut reader = Reader::new(key, 5);
+    Ok((reader.number()?, RegistryId(reader.u32()?)))
+}
+
+/// The number of a key in the table of whole exemptions.
+pub fn parse_exemption(key: &[u8]) -> Result<PhoneNumber, ShardError> {
+    Reader::new(key, 5).number()
+}
+
 /// Prefix of all that stands for a number.
 pub fn standing_of(number: PhoneNumber) -> Vec<u8> {
     Key::of(STANDING).number(number).0
@@ -280,6 +302,10 @@ mod tests {
         assert!(key.starts_with(&versions_of(RegistryId(1), BlockId(1_201_555))));
         let key = version(RegistryId(3), VersionId(4));
         assert_eq!(parse_version(&key).expect("version"), (RegistryId(3), VersionId(4)));
+        for table in [ENTRY, TRACE] {
+            assert_eq!(parse_whole(&name.whole(table)).expect("key"), (name.number, name.registry));
+        }
+        assert_eq!(parse_exemption(&exemption.whole()).expect("key"), name.number);
         assert_eq!(parse_request(&request(5)).expect("index"), 5);
         assert_eq!(parse_live(&live(RegistryId(5), TenantId(6))).expect("registry"), (RegistryId(5), TenantId(6)));
         for day in [date(2026, 11, 9), date(-9_999, 1, 1), date(9_999, 12, 31)] {

@@ -4,6 +4,7 @@
 //! a status other than OK means that a request was wrong or a write did not happen. Start at
 //! [`routes`].
 
+mod backup;
 mod check;
 mod cluster;
 mod exemption;
@@ -18,6 +19,7 @@ mod versions;
 
 use dnc_core::ids::TenantId;
 use dnc_proto::v1;
+use dnc_proto::v1::backup_service_server::BackupServiceServer;
 use dnc_proto::v1::check_service_server::CheckServiceServer;
 use dnc_proto::v1::cluster_service_server::ClusterServiceServer;
 use dnc_proto::v1::exemption_service_server::ExemptionServiceServer;
@@ -48,8 +50,9 @@ const MAX_REQUEST_BYTES: usize = 16 << 20;
 const MAX_STATUS_CHARS: usize = 4_000;
 
 /// The services that health reports on; the empty name is the whole process.
-const SERVICES: [&str; 11] = [
+const SERVICES: [&str; 12] = [
     "",
+    "dnc.v1.BackupService",
     "dnc.v1.CheckService",
     "dnc.v1.ClusterService",
     "dnc.v1.ExemptionService",
@@ -78,6 +81,7 @@ pub fn routes<C: Cluster>(state: &State<C>) -> Result<(Routes, HealthReporter), 
             RegistryServiceServer::new(registry::Service(state.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
         )
         .add_service(ClusterServiceServer::new(cluster::Service(state.clone())))
+        .add_service(BackupServiceServer::new(backup::Service(state.clone())))
         .add_service(ReportServiceServer::new(report::Service(state.clone())))
         .add_service(TenantServiceServer::new(tenant::Service(state.clone())))
         .add_service(SyncServiceServer::new(sync::Service(state.clone())))

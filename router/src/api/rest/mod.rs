@@ -6,6 +6,7 @@
 //! included, is answered as `application/problem+json` (RFC 9457). Nothing here logs a path or a
 //! body: they hold phone numbers. Start at [`router`].
 
+mod backups;
 mod check;
 mod cluster;
 mod cluster_plans;
@@ -77,7 +78,7 @@ fn brief<C: Cluster>() -> Vec<OpenApiRouter<State<C>>> {
 
 /// What sends or receives for long, and limits its own time.
 fn long<C: Cluster>() -> Vec<OpenApiRouter<State<C>>> {
-    vec![suppression_lists::long_routes(), import::routes(), versions::routes(), sync::routes()]
+    vec![suppression_lists::long_routes(), import::routes(), versions::routes(), sync::routes(), backups::routes()]
 }
 
 fn merged<C: Cluster>(parts: Vec<OpenApiRouter<State<C>>>) -> OpenApiRouter<State<C>> {

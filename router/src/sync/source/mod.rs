@@ -16,6 +16,7 @@ use jiff::civil::Date;
 pub use self::error::{Again, SourceError};
 pub use self::http::{ask, client};
 pub use self::place::Place;
+pub use self::s3::bucket;
 use super::options::SyncOptions;
 use super::pace::RateLimit;
 use super::spool::{Arrived, Spool};

@@ -39,34 +39,14 @@ impl HttpTransport for Paced {
 // === impl S3 ===
 
 impl S3 {
-    /// The bucket of an `s3://` URL. The key is `access key id:secret access key`; without one the environment has them.
+    /// The files of a bucket.
     pub fn new(
         place: &Place,
         key: Option<&str>,
         options: &SyncOptions,
         limit: &RateLimit,
     ) -> Result<Self, SourceError> {
-        let bucket = place.url().host_str().unwrap_or_default();
-        let mut builder = opendal::services::S3::default().bucket(bucket).root(&place.path());
-        if !options.s3_endpoint.is_empty() {
-            builder = builder.endpoint(&options.s3_endpoint);
-        }
-        let in_environment = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().any(|name| std::env::var_os(name).is_some());
-        if !options.s3_region.is_empty() {
-            builder = builder.region(&options.s3_region);
-        } else if !in_environment {
-            builder = builder.region(REGION);
-        }
-        if let Some(key) = key {
-            let (id, secret) = key.split_once(':').ok_or_else(|| {
-                SourceError::never("its key must be the access key's id, a colon, and the secret access key")
-            })?;
-            builder = builder.access_key_id(id).secret_access_key(secret).disable_config_load().disable_ec2_metadata();
-        }
-        let transport = Paced { inner: ReqwestTransport::new(client(options)?), limit: limit.clone() };
-        let context = OperationContext::new().with_http_transport(HttpTransporter::new(transport));
-        let bucket = Operator::new(builder).map_err(|why| sort_out(&why, "prepare for object storage"))?;
-        Ok(Self { bucket: bucket.with_context(context) })
+        Ok(Self { bucket: bucket(place, key, options, limit)? })
     }
 
     /// The files under the prefix.
@@ -109,6 +89,37 @@ impl S3 {
         let file = spool.finish(offer.name.clone(), offer.bytes)?;
         Ok(Fetched::Whole { file, mark: offer.mark.clone() })
     }
+}
+
+/// The bucket of an `s3://` URL, with paths under the URL's own. The key is `access key id:secret access key`; without one
+/// the environment has them.
+pub fn bucket(
+    place: &Place,
+    key: Option<&str>,
+    options: &SyncOptions,
+    limit: &RateLimit,
+) -> Result<Operator, SourceError> {
+    let bucket = place.url().host_str().unwrap_or_default();
+    let mut builder = opendal::services::S3::default().bucket(bucket).root(&place.path());
+    if !options.s3_endpoint.is_empty() {
+        builder = builder.endpoint(&options.s3_endpoint);
+    }
+    let in_environment = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().any(|name| std::env::var_os(name).is_some());
+    if !options.s3_region.is_empty() {
+        builder = builder.region(&options.s3_region);
+    } else if !in_environment {
+        builder = builder.region(REGION);
+    }
+    if let Some(key) = key {
+        let (id, secret) = key.split_once(':').ok_or_else(|| {
+            SourceError::never("its key must be the access key's id, a colon, and the secret access key")
+        })?;
+        builder = builder.access_key_id(id).secret_access_key(secret).disable_config_load().disable_ec2_metadata();
+    }
+    let transport = Paced { inner: ReqwestTransport::new(client(options)?), limit: limit.clone() };
+    let context = OperationContext::new().with_http_transport(HttpTransporter::new(transport));
+    let bucket = Operator::new(builder).map_err(|why| sort_out(&why, "prepare for object storage"))?;
+    Ok(bucket.with_context(context))
 }
 
 /// What went wrong, in words of our own: OpenDAL's name URLs and requests.
