@@ -37,23 +37,35 @@ pub async fn drain(named: &str, start: Start) -> Result<ExitCode> {
     finish(&client, started, &start).await
 }
 
-/// Drains a node if it holds anything, and lets it go.
-pub async fn decommission(named: &str, start: Start) -> Result<ExitCode> {
+/// Lets nodes go, until one cannot go yet.
+pub async fn decommission(named: &[String], start: Start) -> Result<ExitCode> {
+    ensure!(named.len() == 1 || start.request_id.is_empty(), "a request id names one request: give one node with it");
     let client = client(&start.caller)?;
-    let Some(now) = find(&client, named).await? else {
+    for named in named {
+        let code = let_go(&client, named, &start).await?;
+        if code != ExitCode::SUCCESS {
+            return Ok(code);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Drains a node if it holds anything, and lets it go.
+async fn let_go(client: &Client, named: &str, start: &Start) -> Result<ExitCode> {
+    let Some(now) = find(client, named).await? else {
         // Ids are never given again; at an address nobody may be left, which is what was wanted.
         ensure!(named.parse::<u64>().is_err(), "there is no node {named}");
         output::note(format_args!("no node is at {named}: there is nothing to let go"));
         return Ok(ExitCode::SUCCESS);
     };
     let node = now.node;
-    let under_way = running(&client).await?;
+    let under_way = running(client).await?;
     let plan = match (now.duty.as_str(), under_way) {
         _ if now.idle && now.duty != "serving" => None,
         // Whatever is under way is what empties it.
         ("draining" | "lost", Some(plan)) => Some(plan),
         ("lost", None) => bail!("node {node} was given up for lost and holds replicas: dnc cluster apply moves them"),
-        _ => begin_drain(&client, node, &start).await?.plan,
+        _ => begin_drain(client, node, start).await?.plan,
     };
     if let Some(plan) = plan {
         if !start.waiting.wait {
@@ -63,13 +75,13 @@ pub async fn decommission(named: &str, start: Start) -> Result<ExitCode> {
             }
             return Ok(ExitCode::SUCCESS);
         }
-        let ended = until_ended(&client, &plan, &start.waiting).await?;
+        let ended = until_ended(client, &plan, &start.waiting).await?;
         if ended.dropped > 0 {
             tell(&ended, start.caller.output)?;
             return Ok(ExitCode::from(CANCELLED));
         }
     }
-    retire(&client, node, start.caller.output).await?;
+    retire(client, node, start.caller.output).await?;
     Ok(ExitCode::SUCCESS)
 }
 

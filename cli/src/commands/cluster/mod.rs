@@ -51,12 +51,13 @@ enum Act {
         #[command(flatten)]
         start: Start,
     },
-    /// Let a node go for good: drain it if it holds anything, then retire it. Its id is never given again.
+    /// Let nodes go for good, one after the other: drain them if they hold anything, then retire them. Their ids are never given again.
     ///
     /// Without --wait, and with replicas to move first, this begins; run again when they are moved, it ends.
     Decommission {
-        /// The node: its id, or the address at which routers reach it (host:port).
-        node: String,
+        /// The nodes: their ids, or the addresses at which routers reach them (host:port).
+        #[arg(required = true)]
+        nodes: Vec<String>,
         #[command(flatten)]
         start: Start,
     },
@@ -150,7 +151,7 @@ pub async fn run(asked: ClusterArgs) -> Result<ExitCode> {
         Act::Shards { caller } => show::shards(&caller).await?,
         Act::Join(asked) => join::run(asked).await?,
         Act::Drain { node, start } => return act::drain(&node, start).await,
-        Act::Decommission { node, start } => return act::decommission(&node, start).await,
+        Act::Decommission { nodes, start } => return act::decommission(&nodes, start).await,
         Act::Recommission { node, caller } => act::recommission(node, &caller).await?,
         Act::Replace { old, new, start } => return act::replace(old, new, start).await,
         Act::Plan(asked) => show::plan(asked).await?,
