@@ -7,7 +7,7 @@ CHAOS = $(CARGO_TARGET_DIR)/release/dnc-chaos
 SEED ?= 1
 MINUTES ?= 1
 
-.PHONY: help setup build demo test api-test lint bench chaos chaos-smoke ci
+.PHONY: help setup build demo test api-test test-helm lint bench chaos chaos-smoke ci
 
 help:        ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 14
@@ -27,6 +27,9 @@ test: build  ## run all tests
 
 api-test: build ## hold a running router against its OpenAPI document: three minutes at most
 	DNC=$(DNC) deploy/schemathesis.sh
+
+test-helm:   ## render the chart by Helm's own engine, hold it against Kubernetes' schemas and its own promises
+	cd helm/tests && "$$(../../deploy/python.sh helm/tests/requirements.txt)" -m pytest -q -p no:cacheprovider
 
 lint: setup  ## formatting and clippy, warnings denied
 	cargo fmt --all --check

@@ -1,0 +1,18 @@
+"""What the tests of the chart share: every file of values under values/ is rendered once."""
+
+import pytest
+
+from chart import TESTS, Object, load_values, render
+
+MATRIX = sorted((TESTS / "values").glob("*.yaml"))
+assert MATRIX, "no values to render"
+
+
+@pytest.fixture(scope="session", params=MATRIX, ids=lambda path: path.stem)
+def objects(request: pytest.FixtureRequest) -> list[Object]:
+    return render(load_values(request.param))
+
+
+@pytest.fixture(scope="session")
+def default_objects() -> list[Object]:
+    return render({})
