@@ -7,7 +7,7 @@ CHAOS = $(CARGO_TARGET_DIR)/release/dnc-chaos
 SEED ?= 1
 MINUTES ?= 1
 
-.PHONY: help setup build demo test api-test test-helm lint bench chaos chaos-smoke ci
+.PHONY: help setup build demo test api-test test-helm image compose-up test-image lint bench chaos chaos-smoke ci
 
 help:        ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 14
@@ -30,6 +30,15 @@ api-test: build ## hold a running router against its OpenAPI document: three min
 
 test-helm:   ## render the chart by Helm's own engine, hold it against Kubernetes' schemas and its own promises
 	cd helm/tests && "$$(../../deploy/python.sh helm/tests/requirements.txt)" -m pytest -q -p no:cacheprovider
+
+image: build ## the image, from the binary that is built here
+	DNC=$(DNC) deploy/image/build.sh
+
+compose-up: image ## a cluster of ten containers with Prometheus, on loopback; `docker compose -f deploy/compose.yml down -v` ends it
+	docker compose --file deploy/compose.yml up --detach --wait
+
+test-image: build ## the image and the Compose file, while containers are killed and cut off; needs root
+	DNC=$(DNC) deploy/image/test.sh
 
 lint: setup  ## formatting and clippy, warnings denied
 	cargo fmt --all --check
