@@ -10,6 +10,9 @@ TESTS = Path(__file__).parent
 CHART = TESTS.parent / "dnc"
 RELEASE = "dnc"
 NAMESPACE = "calls"
+# Values that must work.
+MATRIX = sorted((TESTS / "values").glob("*.yaml"))
+assert MATRIX, "no values to render"
 
 Object = dict[str, Any]
 

@@ -4,8 +4,7 @@ import helm_python
 import kubernetes_validate
 import pytest
 
-from chart import CHART, NAMESPACE, load_values, render
-from conftest import MATRIX
+from chart import CHART, MATRIX, NAMESPACE, load_values, render
 
 VERSIONS = ["1.28.0", "1.32.0", kubernetes_validate.latest_version()]
 # Of the Prometheus operator: Kubernetes has no schema of them.
