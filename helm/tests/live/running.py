@@ -85,7 +85,7 @@ class Cluster:
         self.run("import", "--list-date", today, "--covers", "201", str(samples / "internal.csv"))
         self.run("suppress", "add", "+12015550123", "--reason", "asked", "--added-by", "test")
         self.run("rule", "add", "prefix", "201777", "--description", "a hospital", "--author", "test")
-        self.run("exempt", "grant", "+12015550100", "--ground", "consent", "--granted-by", "test", "--proof", "a form")
+        self.run("exempt", "grant", "+12015550100", "--ground", "consent", "--since", today, "--granted-by", "test", "--proof", "a form")
 
     def check(self) -> None:
         """Checks of every kind, an error among them."""
