@@ -4,9 +4,9 @@
 #
 # shellcheck disable=SC2034 # engine_compose is for whoever sources this.
 #
-#   engine_start FOLDER     starts it, and sets DOCKER_HOST and engine_compose
-#   engine_base NAME        makes an image of this name with what the binary needs and no more: no shell either
-#   engine_stop             ends it, and every container with it
+#   engine_start FOLDER FLAG...   starts it with these flags, and sets DOCKER_HOST and engine_compose
+#   engine_base NAME              makes an image of this name with what the binary needs and no more: no shell either
+#   engine_stop                   ends it, and every container with it
 
 engine_pid=""
 engine_folder=""
@@ -55,13 +55,14 @@ engine_install_compose() {
 
 engine_start() {
     engine_folder="$(realpath -m "$1")"
+    shift
     mkdir -p "$engine_folder"
     engine_install
     export DOCKER_HOST="unix://$engine_folder/docker.sock"
     # The builder of the engine itself: the newer one is a plugin that may not be here.
     export DOCKER_BUILDKIT=0
     dockerd --data-root "$engine_folder/data" --exec-root "$engine_folder/exec" --host "$DOCKER_HOST" \
-        --pidfile "$engine_folder/dockerd.pid" >"$engine_folder/dockerd.log" 2>&1 &
+        --pidfile "$engine_folder/dockerd.pid" "$@" >"$engine_folder/dockerd.log" 2>&1 &
     engine_pid=$!
     local waited=0
     until docker info >/dev/null 2>&1; do
