@@ -1,44 +1,49 @@
 #!/usr/bin/env bash
 # A Docker engine of its own, for tests on a machine where none runs and no registry of images is reached: its own data, its own
-# socket, images made from Debian's packages. To be sourced; needs root.
+# socket, images made from Debian's packages. It lives in namespaces of its own (network, mounts, processes): its bridges and rules
+# for packets are none of this machine's, and nothing is left when the test ends. To be sourced; needs root.
 #
 # shellcheck disable=SC2034 # engine_compose is for whoever sources this.
 #
-#   engine_start FOLDER FLAG...   starts it with these flags, and sets DOCKER_HOST and engine_compose
-#   engine_base NAME              makes an image of this name with what the binary needs and no more: no shell either
-#   engine_stop                   ends it, and every container with it
+#   engine_prepare FOLDER PACKAGE...   installs what is needed, these Debian packages too; what needs a network
+#   engine_apart COMMAND...            runs this command apart from the machine, and ends everything with it
+#   engine_start FOLDER FLAG...        there: starts the engine with these flags, and sets DOCKER_HOST and engine_compose
+#   engine_base NAME                   there: makes an image of this name with what the binary needs and no more: no shell either
 
 engine_pid=""
 engine_folder=""
 # How Compose is called.
 engine_compose=()
 
-# What the tests need and this machine lacks. Compose is not in Debian 12: it is taken from the release after.
-engine_install() {
-    local missing=()
-    command -v dockerd >/dev/null || missing+=(docker.io)
-    command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
-    command -v prometheus >/dev/null || missing+=(prometheus)
-    command -v curl >/dev/null || missing+=(curl)
+engine_prepare() {
     if [ "$(id -u)" -ne 0 ]; then
         echo "a Docker engine is started for this: run it as root" >&2
         return 1
     fi
+    engine_folder="$(realpath -m "$1")"
+    shift
+    mkdir -p "$engine_folder"
+    local package missing=()
+    for package in docker.io mmdebstrap iproute2 iptables "$@"; do
+        dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
+    done
     if [ ${#missing[@]} -gt 0 ]; then
         echo "installing: ${missing[*]}"
         apt-get update -q
         DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
     fi
-    engine_install_compose
+    engine_fetch_compose
+    if [ ! -f "$engine_folder/base.tar" ]; then
+        mmdebstrap --quiet --variant=extract --include=libc6,libgcc-s1,libstdc++6,ca-certificates bookworm \
+            "$engine_folder/base.part.tar"
+        mv "$engine_folder/base.part.tar" "$engine_folder/base.tar"
+    fi
 }
 
-engine_install_compose() {
-    if docker compose version >/dev/null 2>&1; then
-        engine_compose=(docker compose)
-        return
-    fi
+# It is not in Debian 12, and is taken from the release after.
+engine_fetch_compose() {
     local kept="$engine_folder/compose" apt="$engine_folder/apt"
-    if [ ! -d "$kept" ]; then
+    if ! docker compose version >/dev/null 2>&1 && [ ! -d "$kept" ]; then
         mkdir -p "$apt"/lists/partial "$apt"/cache/archives/partial
         echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" \
             >"$apt/sources.list"
@@ -50,14 +55,23 @@ engine_install_compose() {
         rm -rf "$apt"
         mv "$kept.part" "$kept"
     fi
-    engine_compose=("$kept/usr/libexec/docker/cli-plugins/docker-compose")
+}
+
+engine_apart() {
+    # Whatever runs in these namespaces ends when their first process does.
+    local code=0
+    unshare --net --mount --pid --fork --kill-child --mount-proc -- "$@" || code=$?
+    # Images and volumes of a test are of no use to the next one; its mounts are gone with it.
+    rm -rf "$engine_folder"/{data,exec,docker.sock,dockerd.pid}
+    return "$code"
 }
 
 engine_start() {
     engine_folder="$(realpath -m "$1")"
     shift
-    mkdir -p "$engine_folder"
-    engine_install
+    ip link set lo up
+    engine_compose=("$engine_folder/compose/usr/libexec/docker/cli-plugins/docker-compose")
+    if docker compose version >/dev/null 2>&1; then engine_compose=(docker compose); fi
     export DOCKER_HOST="unix://$engine_folder/docker.sock"
     # The builder of the engine itself: the newer one is a plugin that may not be here.
     export DOCKER_BUILDKIT=0
@@ -77,18 +91,5 @@ engine_start() {
 }
 
 engine_base() {
-    mmdebstrap --quiet --variant=extract --include=libc6,libgcc-s1,libstdc++6,ca-certificates bookworm - |
-        docker import - "$1" >/dev/null
-}
-
-engine_stop() {
-    [ -n "$engine_pid" ] || return 0
-    kill -TERM "$engine_pid" 2>/dev/null || true
-    wait "$engine_pid" 2>/dev/null || true
-    engine_pid=""
-    # Images and volumes of a test are of no use to the next one. The engine leaves mounts of its own below the folder.
-    local mounted
-    while read -r mounted; do umount --lazy "$mounted" || true; done \
-        < <(awk -v under="$engine_folder/" 'index($2, under) == 1 { print $2 }' /proc/mounts | sort -r)
-    rm -rf "$engine_folder/data" "$engine_folder/exec"
+    docker import "$engine_folder/base.tar" "$1" >/dev/null
 }

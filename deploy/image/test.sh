@@ -8,9 +8,14 @@ cd "$(dirname "$0")/../.."
 # shellcheck source=deploy/image/engine.sh
 . deploy/image/engine.sh
 
-target="${CARGO_TARGET_DIR:-target}"
+target="$(realpath -m "${CARGO_TARGET_DIR:-target}")"
 DNC="$(realpath "${DNC:-$target/release/dnc}")"
 export DNC
+if [ "${1:-}" != apart ]; then
+    engine_prepare "$target/image-test" prometheus curl
+    engine_apart "$0" apart
+    exit
+fi
 work="$(mktemp -d)"
 checking=""
 listed=+12015550123
@@ -20,8 +25,6 @@ finish() {
     code=$?
     if [ -n "$checking" ]; then kill "$checking" 2>/dev/null || true; fi
     if [ "$code" -ne 0 ] && [ -n "$engine_pid" ]; then cluster logs --no-color --tail 15 2>&1 | cut -c1-300 >&2 || true; fi
-    cluster down --volumes --timeout 5 >/dev/null 2>&1 || true
-    engine_stop
     rm -rf "$work"
     exit "$code"
 }

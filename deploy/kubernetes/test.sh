@@ -12,27 +12,20 @@ target="$(realpath -m "${CARGO_TARGET_DIR:-target}")"
 DNC="$(realpath "${DNC:-$target/release/dnc}")"
 KUBERNETES="$target/kubernetes-1.20"
 export DNC KUBERNETES
-work="$(mktemp -d)"
-
-finish() {
-    code=$?
-    # The kubelet is gone; what it had started is not.
-    if [ -n "$engine_pid" ]; then docker ps --quiet | xargs --no-run-if-empty docker kill >/dev/null 2>&1 || true; fi
-    engine_stop
-    rm -rf "$work"
-    exit "$code"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-
 if [ "$(stat --file-system --format %T /sys/fs/cgroup)" = cgroup2fs ]; then
     echo "this Kubernetes needs control groups of the first version, and the machine has the second" >&2
     exit 1
 fi
-deploy/kubernetes/build.sh "$KUBERNETES"
-command -v etcd >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends etcd-server
-command -v conntrack >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends conntrack iptables
 python="$(deploy/python.sh helm/tests/requirements.txt)"
+if [ "${1:-}" != apart ]; then
+    engine_prepare "$target/kubernetes-test" etcd-server conntrack ebtables socat openssl gcc libc6-dev
+    deploy/kubernetes/build.sh "$KUBERNETES"
+    engine_apart "$0" apart
+    exit
+fi
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
 
 engine_start "$target/kubernetes-test" --add-runtime "spared=$PWD/deploy/kubernetes/runc.sh" --default-runtime spared
 engine_base "$(sed -n 's/^ARG BASE=//p' deploy/image/Dockerfile)"

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import yaml
 
-from chart import TESTS
+from chart import MATRIX, TESTS, load_values, of_kind, render
 from observability import DASHBOARDS, RECORDED, ROOT, RULES, alerts, expressions, metrics_of, panels, rules
 
 CASES = yaml.safe_load((TESTS / "alerts.yaml").read_text())
@@ -103,3 +103,15 @@ def test_a_dashboard_can_be_shown(path):
         for target in panel["targets"]:
             shown, summed = re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]), re.findall(r" by \(([^)]*)\)", target["expr"])
             assert not summed or all(label in summed[0] for label in shown), f"no such label is left: {target}"
+
+
+def test_the_chart_carries_all_rules_and_dashboards_and_nothing_else():
+    values = load_values(next(path for path in MATRIX if path.stem == "everything"))
+    objects = render(values)
+    (carried,) = of_kind(objects, "PrometheusRule")
+    base = values["monitoring"]["rules"]["runbookBase"]
+    expected = yaml.safe_load(yaml.safe_dump(rules()).replace("docs/runbooks/", f"{base}docs/runbooks/"))
+    assert [rule for group in carried["spec"]["groups"] for rule in group["rules"]] == expected
+    (boards,) = [one["data"] for one in of_kind(objects, "ConfigMap") if one["metadata"]["name"].endswith("-dashboards")]
+    assert {name: json.loads(text) for name, text in boards.items()} == {path.name: json.loads(path.read_text()) for path in DASHBOARDS}
+    assert not of_kind(render({}), "PrometheusRule")
