@@ -57,12 +57,16 @@ engine_fetch_compose() {
     fi
 }
 
+# Images and volumes of a test are of no use to the next one.
+engine_clean() { rm -rf "$engine_folder"/{data,exec,docker.sock,dockerd.pid}; }
+
 engine_apart() {
+    # One that was killed had no time for it.
+    engine_clean
     # Whatever runs in these namespaces ends when their first process does.
     local code=0
     unshare --net --mount --pid --fork --kill-child --mount-proc -- "$@" || code=$?
-    # Images and volumes of a test are of no use to the next one; its mounts are gone with it.
-    rm -rf "$engine_folder"/{data,exec,docker.sock,dockerd.pid}
+    engine_clean
     return "$code"
 }
 
