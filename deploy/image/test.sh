@@ -106,6 +106,21 @@ within 30 "$DNC" suppress add +12015550125 --reason "asked meanwhile" --added-by
 docker network connect --alias node-3 dnc-image-test_default dnc-image-test-node-3-1
 within 90 "$DNC" cluster status
 
+say "a fourth node joins, takes its share, and is let go by its address, with one that is not there"
+docker run --detach --name node-4 --hostname node-4 --network dnc-image-test_default --read-only --cap-drop ALL \
+    --volume node-4:/var/lib/dnc --env DNC_DATA_DIR=/var/lib/dnc --env DNC_META=meta-1:7410,meta-2:7410,meta-3:7410 \
+    --env DNC_LISTEN=0.0.0.0:7420 --env DNC_RAFT_LISTEN=0.0.0.0:7421 --env DNC_HTTP_LISTEN=0.0.0.0:7482 \
+    --env DNC_ADVERTISE=node-4:7420 --env DNC_ADVERTISE_RAFT=node-4:7421 dnc node >/dev/null
+"$DNC" cluster join node-4:7420 --limit 60
+"$DNC" cluster apply --wait --limit 120
+"$DNC" cluster decommission --wait --limit 120 node-4:7420 node-5:7420
+docker rm --force node-4 >/dev/null
+docker volume rm node-4 >/dev/null
+within 60 "$DNC" cluster status
+
+say "no node can go where its replicas have no other place"
+if "$DNC" cluster decommission --wait --limit 30 node-3:7420; then fail "a node was let go that was needed"; fi
+
 say "a voter and a router are restarted"
 docker restart --time 20 dnc-image-test-meta-1-1 dnc-image-test-router-1-1 >/dev/null
 within 60 is_healthy meta-1
