@@ -9,7 +9,7 @@ CHAOS = $(CARGO_TARGET_DIR)/release/dnc-chaos
 SEED ?= 1
 MINUTES ?= 1
 
-.PHONY: help setup build demo test api-test test-helm test-dashboards image compose-up test-image test-kubernetes lint bench chaos chaos-smoke ci
+.PHONY: help setup build demo test api-test test-helm test-dashboards image compose-up test-image lint bench chaos chaos-smoke ci
 
 help:        ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 14
@@ -32,7 +32,7 @@ api-test: build ## hold a running router against its OpenAPI document: three min
 
 test-helm:   ## the chart by Helm's own engine, against Kubernetes' schemas; rules, alerts and runbooks
 	@deploy/setup.sh --rules
-	cd helm/tests && "$$(../../deploy/python.sh helm/tests/requirements.txt)" -m pytest -q -p no:cacheprovider --ignore=live --ignore=kubernetes
+	cd helm/tests && "$$(../../deploy/python.sh helm/tests/requirements.txt)" -m pytest -q -p no:cacheprovider --ignore=live
 
 test-dashboards: build ## every expression of every dashboard, against a Prometheus that scrapes a cluster
 	@deploy/setup.sh --rules
@@ -46,9 +46,6 @@ compose-up: image ## a cluster of ten containers with Prometheus, on loopback; `
 
 test-image: build ## the image and the Compose file, while containers are killed and cut off; needs root
 	DNC=$(DNC) deploy/image/test.sh
-
-test-kubernetes: build ## the chart on a real Kubernetes on this machine, changed under load; needs root, and builds Kubernetes once
-	DNC=$(DNC) deploy/kubernetes/test.sh
 
 lint: setup  ## formatting and clippy, warnings denied
 	cargo fmt --all --check
