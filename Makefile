@@ -9,7 +9,7 @@ CHAOS = $(CARGO_TARGET_DIR)/release/dnc-chaos
 SEED ?= 1
 MINUTES ?= 1
 
-.PHONY: help setup build demo test api-test test-helm test-dashboards image compose-up test-image lint bench chaos chaos-smoke ci
+.PHONY: help setup build demo test api-test test-helm test-dashboards test-chart image compose-up test-image lint bench chaos chaos-smoke ci
 
 help:        ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 14
@@ -32,11 +32,14 @@ api-test: build ## hold a running router against its OpenAPI document: three min
 
 test-helm:   ## the chart by Helm's own engine, against Kubernetes' schemas; rules, alerts and runbooks
 	@deploy/setup.sh --rules
-	cd helm/tests && "$$(../../deploy/python.sh helm/tests/requirements.txt)" -m pytest -q -p no:cacheprovider --ignore=live
+	cd helm/tests && "$$(../../deploy/python.sh helm/tests/requirements.txt)" -m pytest -q -p no:cacheprovider --ignore=live --ignore=containers
 
 test-dashboards: build ## every expression of every dashboard, against a Prometheus that scrapes a cluster
 	@deploy/setup.sh --rules
 	cd helm/tests && DNC=$(DNC) "$$(../../deploy/python.sh helm/tests/requirements.txt)" -m pytest -q -p no:cacheprovider --confcutdir=live live
+
+test-chart: build ## the chart's pods as containers: replaced, grown, shrunk and started again under load; needs root
+	DNC=$(DNC) helm/tests/containers.sh
 
 image: build ## the image, from the binary that is built here
 	DNC=$(DNC) deploy/image/build.sh

@@ -12,7 +12,7 @@ target="$(realpath -m "${CARGO_TARGET_DIR:-target}")"
 DNC="$(realpath "${DNC:-$target/release/dnc}")"
 export DNC
 if [ "${1:-}" != apart ]; then
-    engine_prepare "$target/image-test" prometheus curl
+    engine_prepare "$target/engine" prometheus curl
     engine_apart "$0" apart
     exit
 fi
@@ -63,7 +63,7 @@ check_on() {
 }
 
 say "an engine, a base image without a shell, the image"
-engine_start "$target/image-test"
+engine_start "$target/engine"
 base="$(sed -n 's/^ARG BASE=//p' deploy/image/Dockerfile)"
 engine_base "$base"
 deploy/image/build.sh
