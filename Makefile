@@ -1,13 +1,15 @@
 # Each target is a line that a person could type. Everything is built in release, with the whole workspace's features, so that
 # RocksDB and the other dependencies are built once for all targets. CARGO_TARGET_DIR may lie anywhere and is reused.
 
+# Python writes no files beside its sources.
+export PYTHONDONTWRITEBYTECODE = 1
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 DNC = $(CARGO_TARGET_DIR)/release/dnc
 CHAOS = $(CARGO_TARGET_DIR)/release/dnc-chaos
 SEED ?= 1
 MINUTES ?= 1
 
-.PHONY: help setup build demo test api-test lint bench chaos chaos-smoke ci
+.PHONY: help setup build demo test api-test test-helm test-dashboards test-chart image compose-up test-image lint bench chaos chaos-smoke ci
 
 help:        ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 14
@@ -27,6 +29,26 @@ test: build  ## run all tests
 
 api-test: build ## hold a running router against its OpenAPI document: three minutes at most
 	DNC=$(DNC) deploy/schemathesis.sh
+
+test-helm:   ## the chart by Helm's own engine, against Kubernetes' schemas; rules, alerts and runbooks
+	@deploy/setup.sh --rules
+	cd helm/tests && "$$(../../deploy/python.sh helm/tests/requirements.txt)" -m pytest -q -p no:cacheprovider --ignore=live --ignore=containers
+
+test-dashboards: build ## every expression of every dashboard, against a Prometheus that scrapes a cluster
+	@deploy/setup.sh --rules
+	cd helm/tests && DNC=$(DNC) "$$(../../deploy/python.sh helm/tests/requirements.txt)" -m pytest -q -p no:cacheprovider --confcutdir=live live
+
+test-chart: build ## the chart's pods as containers: replaced, grown, shrunk and started again under load; needs root
+	DNC=$(DNC) helm/tests/containers.sh
+
+image: build ## the image, from the binary that is built here
+	DNC=$(DNC) deploy/image/build.sh
+
+compose-up: image ## a cluster of ten containers with Prometheus, on loopback; `docker compose -f deploy/compose.yml down -v` ends it
+	docker compose --file deploy/compose.yml up --detach --wait
+
+test-image: build ## the image and the Compose file, while containers are killed and cut off; needs root
+	DNC=$(DNC) deploy/image/test.sh
 
 lint: setup  ## formatting and clippy, warnings denied
 	cargo fmt --all --check

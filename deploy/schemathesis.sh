@@ -32,17 +32,7 @@ trap 'exit 130' INT TERM
 
 # --- schemathesis, in an environment of its own ---------------------------------------------------
 
-pinned="$(sha256sum deploy/schemathesis.txt | cut -c1-12)"
-venv="$target/schemathesis-$pinned"
-if [ ! -x "$venv/bin/schemathesis" ]; then
-    deploy/setup.sh python
-    mkdir -p "$target"
-    rm -rf "$venv.part"
-    python3 -m venv "$venv.part"
-    "$venv.part/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r deploy/schemathesis.txt
-    # Whole or not there. Scripts name the folder that they were installed in, so it is run as a module.
-    mv "$venv.part" "$venv"
-fi
+python="$(deploy/python.sh deploy/schemathesis.txt)"
 
 # --- the router -----------------------------------------------------------------------------------
 
@@ -82,7 +72,7 @@ echo "schemathesis against $url"
 code=0
 SCHEMATHESIS_HOOKS=schemathesis_hooks PYTHONPATH=deploy PYTHONDONTWRITEBYTECODE=1 \
     timeout --signal=INT --kill-after=10 "${SECONDS_MAX:-170}" \
-    "$venv/bin/python" -m schemathesis.cli --config-file deploy/schemathesis.toml run "$url/api/v1/openapi.json" \
+    "$python" -m schemathesis.cli --config-file deploy/schemathesis.toml run "$url/api/v1/openapi.json" \
     --url "$url" --no-color --generation-database=none \
     --max-examples "${EXAMPLES:-20}" --seed "${SEED:-1}" || code=$?
 if [ "$code" -ne 0 ] && [ -s "$work/err" ]; then

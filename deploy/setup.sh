@@ -4,6 +4,7 @@
 #   deploy/setup.sh          for a build
 #   deploy/setup.sh python   for the tests that are written in Python
 #   deploy/setup.sh --tests  also what only tests need: an SFTP server
+#   deploy/setup.sh --rules  also what tests of rules and dashboards need: Prometheus
 #   deploy/setup.sh --chaos  also what only the chaos suite needs: ip and nft
 set -euo pipefail
 
@@ -32,6 +33,11 @@ command -v clang >/dev/null || missing+=(clang)
 if [ "${1:-}" = --tests ]; then
     [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
     command -v ssh-keygen >/dev/null || missing+=(openssh-client)
+fi
+
+# Rules are read by Prometheus itself.
+if [ "${1:-}" = --rules ]; then
+    command -v prometheus >/dev/null && command -v promtool >/dev/null || missing+=(prometheus)
 fi
 
 # Processes in network namespaces, and faults between them.

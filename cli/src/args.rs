@@ -24,7 +24,7 @@ pub enum Command {
     Router(crate::roles::router::Flags),
     /// Ask whether numbers may be called.
     ///
-    /// Exit code 0: all are CLEAR. 1: at least one is LISTED or UNKNOWN. 2: at least one could not be checked.
+    /// Exit code 0: all are CLEAR, or what --expect says. 1: at least one is not. 2: at least one could not be checked.
     Check(crate::commands::check::Check),
     /// Load list files into a registry as a new version.
     Import(crate::commands::import::Import),
@@ -56,6 +56,10 @@ pub enum Command {
     Cluster(crate::commands::cluster::ClusterArgs),
     /// Make, list, verify and restore backups: all that a cluster holds, in a folder or in object storage.
     Backup(crate::commands::backup::BackupArgs),
+    /// Ask a process whether it is ready, as a container's health check does.
+    ///
+    /// Exit code 0: it is. 1: it is not. 2: it does not answer.
+    Health(crate::health::Health),
     /// Put load on routers and measure, or generate lists to load before.
     Bench(crate::bench::BenchArgs),
 }

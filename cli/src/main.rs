@@ -10,12 +10,14 @@ mod commands;
 mod config;
 mod dev;
 mod folder;
+mod health;
 mod listen;
 mod output;
 mod recorder;
 mod roles;
 mod shutdown;
 mod telemetry;
+mod vitals;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -58,6 +60,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Sync(asked) => commands::sync::run(asked).await,
         Command::Cluster(asked) => commands::cluster::run(asked).await,
         Command::Backup(asked) => commands::backup::run(asked).await,
+        Command::Health(asked) => health::run(asked).await,
         Command::Bench(asked) => bench::run(asked).await,
     }
 }

@@ -1,5 +1,6 @@
 //! The binary as an operator meets it: what it refuses, how it says so, and what its example files are worth.
 
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -39,7 +40,10 @@ fn switched_on(name: &str) -> String {
 #[test]
 fn a_missing_setting_is_named_with_all_the_ways_to_give_it() {
     let said = refused(&["meta"], &[]);
-    assert!(said.contains("--id, DNC_ID or `id` in the configuration file"), "{said}");
+    assert!(said.contains("--voters, DNC_VOTERS or `voters` in the configuration file"), "{said}");
+    // None of these is this machine.
+    let said = refused(&["meta", "--voters", "1=no.such.machine.:1/no.such.machine.:2"], &[]);
+    assert!(said.contains("--id, DNC_ID or `id`"), "{said}");
     let said = refused(&["node"], &[]);
     assert!(said.contains("--meta, DNC_META or `meta`"), "{said}");
     let said = refused(&["router"], &[]);
@@ -114,6 +118,34 @@ fn without_a_router_a_check_ends_with_an_error_and_never_with_success() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let said = refused(&["check", "2015550100", "--router", &format!("http://{nobody}")], &[]);
     assert!(said.starts_with("error: "), "{said}");
+}
+
+/// Answers one request with this, and says where.
+fn answering(answer: &'static str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let (mut caller, _) = listener.accept().unwrap();
+        let mut asked = [0; 1_024];
+        let _ = caller.read(&mut asked).unwrap();
+        caller.write_all(answer.as_bytes()).unwrap();
+    });
+    address
+}
+
+#[test]
+fn health_tells_ready_from_not_ready_from_nobody_by_its_exit_code() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let cases = [
+        (answering("HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\nready\n"), 0),
+        (answering("HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\r\n"), 1),
+        (answering("SSH-2.0-something\r\n"), 2),
+        (nobody, 2),
+    ];
+    for (address, code) in cases {
+        let output = dnc(&["health", &address], &[]);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::Hosting;
+use crate::service::has_view;
 
 /// How often the gauges are set.
 const EVERY: Duration = Duration::from_secs(2);
@@ -30,11 +31,14 @@ fn set(node: NodeId, hosting: &Hosting, cache: &CatalogCache) {
     let sum = |of: fn(&crate::shard::Size) -> u64| sizes.iter().map(of).sum::<u64>();
     let leading = replicas.iter().filter(|replica| replica.group.is_leader()).count();
     let leaderless = replicas.iter().filter(|replica| replica.group.leader().is_none()).count();
+    let known = cache.get();
+    let resident = replicas.iter().filter(|replica| has_view(replica, &known.catalog)).count();
     let gauge = |name: &'static str, value: f64| metrics::gauge!(name, "node" => node.to_string()).set(value);
-    gauge("dnc_catalog_revision", cache.get().catalog.revision as f64);
+    gauge("dnc_catalog_revision", known.catalog.revision as f64);
     gauge("dnc_node_replicas", replicas.len() as f64);
     gauge("dnc_node_replicas_leading", leading as f64);
     gauge("dnc_node_replicas_without_leader", leaderless as f64);
+    gauge("dnc_node_replicas_resident", resident as f64);
     gauge("dnc_node_replicas_failed", hosting.failed().len() as f64);
     gauge("dnc_node_suppressions", sum(|size| size.suppressions) as f64);
     gauge("dnc_node_resident_bytes", sum(|size| size.resident_bytes) as f64);

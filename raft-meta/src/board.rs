@@ -70,9 +70,20 @@ impl Board {
     /// Before the notes go out: a watcher that subscribes in between sees the change in its snapshot.
     fn show(&self, catalog: Catalog) {
         let revision = catalog.revision;
+        self.count(&catalog);
         self.catalog.store(Arc::new(catalog));
         self.revision.send_replace(revision);
         metrics::gauge!("dnc_catalog_revision", "voter" => self.voter.clone()).set(revision as f64);
+    }
+
+    /// What there should be, to be held against what nodes say there is.
+    fn count(&self, catalog: &Catalog) {
+        let gauge = |name: &'static str, value: usize| {
+            metrics::gauge!(name, "voter" => self.voter.clone()).set(value as f64);
+        };
+        gauge("dnc_catalog_nodes", catalog.nodes.len());
+        gauge("dnc_catalog_shards", catalog.shard_map.replicas.len());
+        gauge("dnc_catalog_replicas", catalog.shard_map.replicas.iter().map(Vec::len).sum());
     }
 
     /// What a watcher that has `revision` gets from here on.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dnc_core::registry::Outcome;
 use dnc_core::verdict::{Cause, Verdict};
 use metrics::{counter, gauge, histogram};
 
@@ -55,17 +56,22 @@ impl Tally {
         } += 1;
     }
 
-    /// Counts them, and how long they took together.
-    pub fn count(self, api: Api, took: Duration) {
-        let api = api.as_str();
-        for (verdict, count) in [
+    /// The counts with their words in metrics.
+    fn by_verdict(&self) -> [(&'static str, u64); 6] {
+        [
             ("clear", self.clear),
             ("listed", self.listed),
             ("unknown_not_covered", self.not_covered),
             ("unknown_stale", self.stale),
             ("unknown_unavailable", self.unavailable),
             ("invalid", self.invalid),
-        ] {
+        ]
+    }
+
+    /// Counts them, and how long they took together.
+    pub fn count(self, api: Api, took: Duration) {
+        let api = api.as_str();
+        for (verdict, count) in self.by_verdict() {
             if count > 0 {
                 counter!("dnc_checks_total", "verdict" => verdict, "api" => api).increment(count);
             }
@@ -108,6 +114,11 @@ pub fn backup(op: &'static str, done: bool) {
     counter!("dnc_backups_total", "op" => op, "outcome" => outcome).increment(1);
 }
 
+/// Where lists come from, somebody said that too much was asked.
+pub fn source_rate_limited() {
+    counter!("dnc_source_rate_limited_total").increment(1);
+}
+
 /// A registry's oldest list is so many days old, and can be answered from for so many more.
 pub fn list_age(registry: &str, days: f64, stale_in: f64) {
     gauge!("dnc_registry_list_age_days", "registry" => registry.to_owned()).set(days);
@@ -124,8 +135,27 @@ pub fn error(api: Api, code: &'static str) {
     counter!("dnc_api_errors_total", "api" => api.as_str(), "code" => code).increment(1);
 }
 
+/// Counters that alerts look at begin at nothing: of one that begins with its first event, no growth would be seen.
+fn begin() {
+    for api in [Api::Grpc, Api::Stream, Api::Rest] {
+        for (verdict, _) in Tally::default().by_verdict() {
+            counter!("dnc_checks_total", "verdict" => verdict, "api" => api.as_str()).absolute(0);
+        }
+    }
+    for outcome in [Outcome::Done, Outcome::Skipped, Outcome::Failed, Outcome::Held] {
+        counter!("dnc_syncs_total", "outcome" => outcome.as_str()).absolute(0);
+    }
+    for what in ["request", "connection"] {
+        counter!("dnc_router_refused_total", "what" => what).absolute(0);
+    }
+    for name in ["dnc_source_rate_limited_total", "dnc_counts_lost_total", "dnc_router_further_waves_total"] {
+        counter!(name).absolute(0);
+    }
+}
+
 /// What the counters mean, for the exporter.
 pub fn describe() {
+    begin();
     metrics::describe_counter!("dnc_checks_total", "numbers checked, by verdict and API");
     metrics::describe_histogram!(
         "dnc_check_duration_seconds",
@@ -143,6 +173,11 @@ pub fn describe() {
     metrics::describe_counter!(
         "dnc_counts_lost_total",
         "checks that are in no report, for their counters could not be written"
+    );
+    metrics::describe_counter!("dnc_source_rate_limited_total", "answers of sources of lists that too much was asked");
+    metrics::describe_counter!(
+        "dnc_router_further_waves_total",
+        "checks that needed a further round of questions to nodes"
     );
     metrics::describe_counter!("dnc_syncs_total", "syncs that this router ran, by outcome");
     metrics::describe_counter!("dnc_backups_total", "backups made, verified and restored, by outcome");

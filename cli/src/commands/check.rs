@@ -4,6 +4,7 @@ use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 use dnc_proto::v1::{BulkCheckRequest, BulkItem, CheckRequest, CheckResponse, Evidence, ItemError, Verdict};
 use dnc_router::client::Client;
 use dnc_router::shown::{Shown, cause_word, reason_word, verdict_word};
@@ -38,18 +39,29 @@ pub struct Check {
     /// Of which campaign the call is: suppressions of another campaign do not hold then.
     #[arg(long, value_name = "NAME", default_value = "")]
     campaign: String,
+    /// Exit code 0 if every number has one of these verdicts, for tests of a cluster.
+    #[arg(long, value_enum, value_name = "VERDICT", value_delimiter = ',', default_value = "clear")]
+    expect: Vec<Expected>,
     #[command(flatten)]
     caller: Caller,
+}
+
+/// A verdict that may be expected.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Expected {
+    Clear,
+    Listed,
+    Unknown,
 }
 
 /// What the exit code is made of.
 #[derive(Default)]
 struct Outcome {
-    may_not_call: bool,
+    unexpected: bool,
     failed: bool,
 }
 
-/// Checks the numbers, prints the answers, and says by the exit code whether all may be called.
+/// Checks the numbers, prints the answers, and says by the exit code whether all are as expected.
 pub async fn run(asked: Check) -> Result<ExitCode> {
     let client = super::client(&asked.caller)?;
     let mut outcome = Outcome::default();
@@ -143,18 +155,31 @@ fn read_some() -> Result<(Vec<String>, bool)> {
     Ok((numbers, false))
 }
 
+// === impl Expected ===
+
+impl Expected {
+    fn is(self, answer: &CheckResponse) -> bool {
+        match self {
+            // The router's word that it may be called, nothing that is concluded here.
+            Expected::Clear => answer.may_call,
+            Expected::Listed => answer.verdict() == Verdict::Listed,
+            Expected::Unknown => answer.verdict() == Verdict::Unknown,
+        }
+    }
+}
+
 // === impl Outcome ===
 
 impl Outcome {
-    fn note(&mut self, answers: &[CheckResponse]) {
+    fn note(&mut self, expected: &[Expected], answers: &[CheckResponse]) {
         for answer in answers {
             self.failed |= answer.error.is_some();
-            self.may_not_call |= !answer.may_call;
+            self.unexpected |= !expected.iter().any(|expected| expected.is(answer));
         }
     }
 
     fn add(&mut self, asked: &Check, answers: &[CheckResponse]) -> Result<()> {
-        self.note(answers);
+        self.note(&asked.expect, answers);
         match asked.caller.output {
             Output::Json => answers.iter().try_for_each(|answer| output::json(&Shown::of(answer))),
             Output::Text => {
@@ -165,7 +190,7 @@ impl Outcome {
     }
 
     fn exit_code(&self) -> ExitCode {
-        match (self.failed, self.may_not_call) {
+        match (self.failed, self.unexpected) {
             (true, _) => ExitCode::from(output::FAILED),
             (false, true) => ExitCode::from(1),
             (false, false) => ExitCode::SUCCESS,
@@ -207,21 +232,27 @@ fn evidence(answer: &CheckResponse, evidence: &Evidence) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn code(answers: &[CheckResponse]) -> ExitCode {
+    fn code(expected: &[Expected], answers: &[CheckResponse]) -> ExitCode {
         let mut outcome = Outcome::default();
-        outcome.note(answers);
+        outcome.note(expected, answers);
         outcome.exit_code()
     }
 
     #[test]
-    fn the_exit_code_is_0_only_if_every_number_may_be_called() {
+    fn the_exit_code_is_0_only_if_every_number_may_be_called_or_is_what_was_expected() {
         let clear = CheckResponse { verdict: Verdict::Clear.into(), may_call: true, ..CheckResponse::default() };
         let listed = CheckResponse { verdict: Verdict::Listed.into(), ..CheckResponse::default() };
         let unknown = CheckResponse { verdict: Verdict::Unknown.into(), ..CheckResponse::default() };
         let error = refused("x", "not a phone number");
-        assert_eq!(code(std::slice::from_ref(&clear)), ExitCode::SUCCESS);
-        assert_eq!(code(&[clear.clone(), listed.clone()]), ExitCode::from(1));
-        assert_eq!(code(&[clear.clone(), unknown]), ExitCode::from(1));
-        assert_eq!(code(&[clear, listed, error]), ExitCode::from(2));
+        let unless_told = [Expected::Clear];
+        assert_eq!(code(&unless_told, std::slice::from_ref(&clear)), ExitCode::SUCCESS);
+        assert_eq!(code(&unless_told, &[clear.clone(), listed.clone()]), ExitCode::from(1));
+        assert_eq!(code(&unless_told, &[clear.clone(), unknown.clone()]), ExitCode::from(1));
+        assert_eq!(code(&unless_told, &[clear.clone(), listed.clone(), error.clone()]), ExitCode::from(2));
+        let not_listed = [Expected::Clear, Expected::Unknown];
+        assert_eq!(code(&not_listed, &[clear.clone(), unknown]), ExitCode::SUCCESS);
+        assert_eq!(code(&not_listed, std::slice::from_ref(&listed)), ExitCode::from(1));
+        assert_eq!(code(&[Expected::Listed], std::slice::from_ref(&listed)), ExitCode::SUCCESS);
+        assert_eq!(code(&[Expected::Listed], &[listed, error]), ExitCode::from(2));
     }
 }

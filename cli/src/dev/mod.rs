@@ -55,7 +55,7 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
         service: "dnc-dev",
         instance: grpc.address.to_string(),
     })?;
-    let metrics = recorder::install("dev")?;
+    let metrics = recorder::install("dev", &flags.data_dir)?;
     let stop = shutdown::on_signals()?;
     let banner = banner::text(&flags.data_dir, grpc.address, http.address);
     output::line("starting three meta voters, three nodes and a router")?;

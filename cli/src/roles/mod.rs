@@ -8,7 +8,7 @@ pub mod node;
 pub mod router;
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -123,7 +123,7 @@ impl Process {
     }
 
     /// Starts what is around the work. Metrics know the role, traces the service and which one of it this is.
-    fn start(self, role: &'static str, service: &'static str, instance: String) -> Result<Started> {
+    fn start(self, role: &'static str, service: &'static str, folder: &Path, instance: String) -> Result<Started> {
         let telemetry = telemetry::start(telemetry::Options {
             format: self.log_format,
             filter: telemetry::SERVER,
@@ -131,7 +131,7 @@ impl Process {
             service,
             instance,
         })?;
-        Ok(Started { telemetry, metrics: recorder::install(role)?, stop: shutdown::on_signals()? })
+        Ok(Started { telemetry, metrics: recorder::install(role, folder)?, stop: shutdown::on_signals()? })
     }
 }
 

@@ -55,7 +55,7 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
     let Sockets { service, raft, http } = process.bind()?;
     advertise(&mut options.advertise, &service, Setting("advertise"))?;
     advertise(&mut options.advertise_raft, &raft, Setting("advertise_raft"))?;
-    let started = process.start("node", "dnc-node", options.advertise.clone())?;
+    let started = process.start("node", "dnc-node", &options.data_dir, options.advertise.clone())?;
     info!(service = %service.address, raft = %raft.address, http = %http.address, advertise = options.advertise, "node starts");
 
     let listeners = dnc_node::Listeners { service: service.listener, raft: raft.listener };

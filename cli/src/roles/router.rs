@@ -61,7 +61,7 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
         service: "dnc-router",
         instance: grpc.address.to_string(),
     })?;
-    let metrics = recorder::install("router")?;
+    let metrics = recorder::install("router", &options.spool_dir)?;
     let stop = shutdown::on_signals()?;
     info!(grpc = %grpc.address, http = %http.address, "router starts");
 

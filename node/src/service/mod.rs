@@ -12,6 +12,8 @@ mod status;
 mod tests;
 mod write;
 
+pub use self::status::has_view;
+
 use std::sync::Arc;
 use std::time::Duration;
 

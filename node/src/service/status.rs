@@ -111,7 +111,7 @@ fn status_of(replica: &Replica, checksum: bool) -> Result<wire::Replica, ShardEr
 }
 
 /// Whether the versions that checks are judged by are resident.
-fn has_view(replica: &Replica, catalog: &Catalog) -> bool {
+pub fn has_view(replica: &Replica, catalog: &Catalog) -> bool {
     let active = catalog.registries.values().filter_map(|registry| Some((registry.id, registry.active?)));
     active.into_iter().all(|(registry, version)| replica.shard.seal_of(registry, version).is_some())
 }

@@ -4,7 +4,7 @@
 //! written last: without it there is no backup. [`create`] reads one revision of the catalog, then the tables of each
 //! shard and the blocks of each active version; [`restore`] verifies all of it first, has the shards take it, and makes
 //! it count in one change of the catalog. Entries are lines of JSON ([`lines`]), lists are blocks ([`blocks`]).
-//! `docs/adr/0012` says why it is right. One of these runs at a time on a router; each ends when its caller leaves.
+//! `docs/adr/0014` says why it is right. One of these runs at a time on a router; each ends when its caller leaves.
 
 mod blocks;
 mod catalog;

@@ -2,10 +2,13 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
-use dnc_proto::v1::{ApplyPlanRequest, DrainNodeRequest, NodeRetired, PlanProgress, PlanStarted, ReplaceNodeRequest};
+use anyhow::{Context, Result, bail, ensure};
+use dnc_proto::v1::{
+    ApplyPlanRequest, ClusterNode, DrainNodeRequest, NodeRetired, PlanProgress, PlanStarted, ReplaceNodeRequest,
+};
 use dnc_router::client::Client;
 
+use super::join::is_named;
 use super::wait::{Waiting, how_far, until_ended};
 use super::{Start, text};
 use crate::args::{Caller, Output};
@@ -24,26 +27,45 @@ pub async fn apply(start: Start) -> Result<ExitCode> {
 }
 
 /// Has a node give its replicas away.
-pub async fn drain(node: u64, start: Start) -> Result<ExitCode> {
+pub async fn drain(named: &str, start: Start) -> Result<ExitCode> {
     let client = client(&start.caller)?;
+    let Some(node) = find(&client, named).await? else {
+        bail!("there is no node {named}");
+    };
+    let node = node.node;
     let started = begin_drain(&client, node, &start).await?;
     finish(&client, started, &start).await
 }
 
-/// Drains a node if it holds anything, and lets it go.
-pub async fn decommission(node: u64, start: Start) -> Result<ExitCode> {
+/// Lets nodes go, until one cannot go yet.
+pub async fn decommission(named: &[String], start: Start) -> Result<ExitCode> {
+    ensure!(named.len() == 1 || start.request_id.is_empty(), "a request id names one request: give one node with it");
     let client = client(&start.caller)?;
-    let nodes = client.list_nodes().await.map_err(explain).context("list the nodes")?.nodes;
-    let Some(now) = nodes.into_iter().find(|known| known.node == node) else {
-        bail!("there is no node {node}");
+    for named in named {
+        let code = let_go(&client, named, &start).await?;
+        if code != ExitCode::SUCCESS {
+            return Ok(code);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Drains a node if it holds anything, and lets it go.
+async fn let_go(client: &Client, named: &str, start: &Start) -> Result<ExitCode> {
+    let Some(now) = find(client, named).await? else {
+        // Ids are never given again; at an address nobody may be left, which is what was wanted.
+        ensure!(named.parse::<u64>().is_err(), "there is no node {named}");
+        output::note(format_args!("no node is at {named}: there is nothing to let go"));
+        return Ok(ExitCode::SUCCESS);
     };
-    let under_way = running(&client).await?;
+    let node = now.node;
+    let under_way = running(client).await?;
     let plan = match (now.duty.as_str(), under_way) {
         _ if now.idle && now.duty != "serving" => None,
         // Whatever is under way is what empties it.
         ("draining" | "lost", Some(plan)) => Some(plan),
         ("lost", None) => bail!("node {node} was given up for lost and holds replicas: dnc cluster apply moves them"),
-        _ => begin_drain(&client, node, &start).await?.plan,
+        _ => begin_drain(client, node, start).await?.plan,
     };
     if let Some(plan) = plan {
         if !start.waiting.wait {
@@ -53,14 +75,20 @@ pub async fn decommission(node: u64, start: Start) -> Result<ExitCode> {
             }
             return Ok(ExitCode::SUCCESS);
         }
-        let ended = until_ended(&client, &plan, &start.waiting).await?;
+        let ended = until_ended(client, &plan, &start.waiting).await?;
         if ended.dropped > 0 {
             tell(&ended, start.caller.output)?;
             return Ok(ExitCode::from(CANCELLED));
         }
     }
-    retire(&client, node, start.caller.output).await?;
+    retire(client, node, start.caller.output).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The node of this id, or at this address.
+async fn find(client: &Client, named: &str) -> Result<Option<ClusterNode>> {
+    let nodes = client.list_nodes().await.map_err(explain).context("list the nodes")?.nodes;
+    Ok(nodes.into_iter().find(|node| is_named(node, named)))
 }
 
 /// Has a node serve again.

@@ -84,7 +84,8 @@ fn joined(node: &ClusterNode, how: Output) -> Result<()> {
     }
 }
 
-fn is_named(node: &ClusterNode, wanted: &str) -> bool {
+/// Whether this is the node of this id, or at this address.
+pub fn is_named(node: &ClusterNode, wanted: &str) -> bool {
     node.address == wanted || wanted.parse() == Ok(node.node)
 }
 

@@ -46,17 +46,18 @@ enum Act {
     Join(join::Join),
     /// Have a node give its leaderships and replicas away, and take none. Refused at once if they have nowhere to go.
     Drain {
-        /// The node.
-        node: u64,
+        /// The node: its id, or the address at which routers reach it (host:port).
+        node: String,
         #[command(flatten)]
         start: Start,
     },
-    /// Let a node go for good: drain it if it holds anything, then retire it. Its id is never given again.
+    /// Let nodes go for good, one after the other: drain them if they hold anything, then retire them. Their ids are never given again.
     ///
     /// Without --wait, and with replicas to move first, this begins; run again when they are moved, it ends.
     Decommission {
-        /// The node.
-        node: u64,
+        /// The nodes: their ids, or the addresses at which routers reach them (host:port).
+        #[arg(required = true)]
+        nodes: Vec<String>,
         #[command(flatten)]
         start: Start,
     },
@@ -149,8 +150,8 @@ pub async fn run(asked: ClusterArgs) -> Result<ExitCode> {
         Act::Nodes { caller } => show::nodes(&caller).await?,
         Act::Shards { caller } => show::shards(&caller).await?,
         Act::Join(asked) => join::run(asked).await?,
-        Act::Drain { node, start } => return act::drain(node, start).await,
-        Act::Decommission { node, start } => return act::decommission(node, start).await,
+        Act::Drain { node, start } => return act::drain(&node, start).await,
+        Act::Decommission { nodes, start } => return act::decommission(&nodes, start).await,
         Act::Recommission { node, caller } => act::recommission(node, &caller).await?,
         Act::Replace { old, new, start } => return act::replace(old, new, start).await,
         Act::Plan(asked) => show::plan(asked).await?,

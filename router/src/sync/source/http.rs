@@ -14,6 +14,7 @@ use crate::clock::now_ms;
 use crate::sync::options::SyncOptions;
 use crate::sync::pace::RateLimit;
 use crate::sync::spool::Spool;
+use crate::telemetry;
 
 /// Redirects that are followed.
 const MAX_REDIRECTS: usize = 5;
@@ -80,7 +81,12 @@ pub async fn ask(client: &Client, url: Url, key: Option<&str>, known: Option<&st
     let response = request.send().await.map_err(|why| Refused { status: None, why: sort_out(why) })?;
     match response.status() {
         StatusCode::OK | StatusCode::NOT_MODIFIED => Ok(response),
-        status => Err(Refused { status: Some(status), why: refused(status, response.headers(), now_ms()) }),
+        status => {
+            if status == StatusCode::TOO_MANY_REQUESTS {
+                telemetry::source_rate_limited();
+            }
+            Err(Refused { status: Some(status), why: refused(status, response.headers(), now_ms()) })
+        }
     }
 }
 
