@@ -31,7 +31,8 @@ async fn checks_and_suppressions_go_on_without_the_meta_group() -> Result<()> {
     for router in &mut cluster.routers {
         router.restart(READY_LIMIT).await?;
         let direct = dnc_tests::grpc::Router::connect(router.grpc).await?;
-        ensure!(direct.registries().await?.revision == revision, "it learned another catalog");
+        // What follows on an import by itself, such as the next sync's time, may have come after.
+        ensure!(direct.registries().await?.revision >= revision, "it learned an older catalog");
         ensure!(direct.check(numbers.listed[0]).await? == Verdict::Listed);
         ensure!(direct.check(numbers.clear[0]).await? == Verdict::Clear);
         more(&workload).await?;
