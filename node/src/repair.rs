@@ -35,11 +35,7 @@ pub async fn attend(
     cache: CatalogCache,
 ) {
     tokio::select! {
-        found = damage.wait_for(Option::is_some) => match found {
-            Ok(found) => found_damage(node, found.as_deref().unwrap_or_default()),
-            // The store is gone, and so is the node.
-            Err(_) => std::future::pending().await,
-        },
+        what = first(&mut damage) => found_damage(node, &what),
         () = until(&cache, |catalog| catalog.moves.repairs.contains_key(&node)) => {
             tracing::warn!(node, "an earlier life of this node has found damage in its data");
         }
@@ -47,6 +43,16 @@ pub async fn attend(
     // A leader that cannot read its log brings nobody up to date.
     hosting.hand_over().await;
     let_go(incarnation, &meta, &cache).await;
+}
+
+/// The first damage, once there is some.
+async fn first(damage: &mut watch::Receiver<Option<String>>) -> String {
+    let found = damage.wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
+    match found {
+        Some(what) => what,
+        // The store is gone, and so is the node.
+        None => std::future::pending().await,
+    }
 }
 
 /// Damage was found in what this node holds: said once, and counted.
