@@ -114,6 +114,14 @@ fn nothing_counts_until_all_of_it_does_and_then_it_judges_as_before() {
 }
 
 #[test]
+fn a_read_changes_nothing_and_names_the_revision() {
+    let mut catalog = filled();
+    let before = catalog.clone();
+    assert_eq!(catalog.apply(Change::Read), Decision::Done { revision: before.revision });
+    assert_eq!(catalog, before);
+}
+
+#[test]
 fn a_cluster_in_which_something_was_made_takes_no_backup() {
     let mut changed = Vec::new();
     let mut with = |change| {

@@ -12,16 +12,24 @@ use anyhow::{Context, Result, bail, ensure};
 use dnc_core::number::PhoneNumber;
 use dnc_proto::v1;
 use dnc_router::client::Client;
-use dnc_tests::cluster::{Cluster, Loopback, READY_LIMIT, Size};
+use dnc_tests::cluster::{Cluster, Loopback, Place, Places, READY_LIMIT, Size, Victim};
 use dnc_tests::grpc::{Upload, into_registry, verdict};
 use dnc_tests::numbers::{self, Numbers, list_file, number};
+use dnc_tests::process::Role;
 use dnc_tests::wait::until;
 use serde_json::Value;
 
-const SOURCE: Size = Size { meta: 1, nodes: 3, routers: 1, shards: 16 };
-const TARGET: Size = Size { meta: 1, nodes: 4, routers: 1, shards: 5 };
+const SOURCE: Founding = Founding { nodes: 3, shards: 16 };
+const TARGET: Founding = Founding { nodes: 4, shards: 5 };
 const TENANTS: [&str; 2] = ["default", "acme"];
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// How large a cluster is founded.
+#[derive(Clone, Copy)]
+struct Founding {
+    nodes: usize,
+    shards: u32,
+}
 
 /// What is true of a cluster, as plain sets.
 #[derive(Clone, Default)]
@@ -46,6 +54,25 @@ struct Told {
     registries: Vec<v1::Registry>,
     tenants: Vec<v1::Tenant>,
     rules: Vec<v1::Rule>,
+}
+
+// === impl Founding ===
+
+impl Founding {
+    async fn start(mut self) -> Result<Cluster> {
+        Cluster::start_in(Size { meta: 1, nodes: self.nodes, routers: 1 }, &mut self).await
+    }
+}
+
+impl Places for Founding {
+    fn place(&mut self, process: Victim, data: &Path) -> Result<Place> {
+        let mut place = Loopback.place(process, data)?;
+        if process.role == Role::Meta {
+            let settings = [("DNC_SHARDS", self.shards.to_string()), ("DNC_INITIAL_NODES", self.nodes.to_string())];
+            place.around.variables.extend(settings.map(|(name, value)| (name.to_owned(), value)));
+        }
+        Ok(place)
+    }
 }
 
 // === impl Truth ===
@@ -311,7 +338,7 @@ fn damaged(place: &Path, name: &str, file: &str, copy: &Path) -> Result<PathBuf>
 async fn a_backup_made_under_writes_restores_into_a_cluster_of_another_size() -> Result<()> {
     let place = tempfile::tempdir()?;
     let at = url(place.path());
-    let source = Cluster::start_in(SOURCE, &mut Loopback).await?;
+    let source = SOURCE.start().await?;
     let numbers = Numbers::for_clients(3);
     let mut truth = fill(&source, &numbers).await?;
     judge(&source, &truth, &numbers).await?;
@@ -348,7 +375,7 @@ async fn a_backup_made_under_writes_restores_into_a_cluster_of_another_size() ->
     ensure!(full.contains("not empty"), "{full}");
     source.passed()?;
 
-    let mut target = Cluster::start_in(TARGET, &mut Loopback).await?;
+    let mut target = TARGET.start().await?;
     // A damaged backup is refused by the name of the file, before anything is changed.
     for file in ["suppressions.jsonl", "catalog.json", "manifest.json"] {
         let elsewhere = tempfile::tempdir()?;
@@ -404,7 +431,7 @@ async fn a_backup_made_under_writes_restores_into_a_cluster_of_another_size() ->
 async fn an_interrupted_backup_is_none() -> Result<()> {
     let place = tempfile::tempdir()?;
     let at = url(place.path());
-    let cluster = Cluster::start_in(SOURCE, &mut Loopback).await?;
+    let cluster = SOURCE.start().await?;
     let missing = refused(dnc(&cluster, &["create", &url(&place.path().join("not-mounted"))])).await?;
     ensure!(missing.contains("no such folder"), "{missing}");
     // The catalog can be read, and no shard answers: it has begun, and does not go on.

@@ -301,7 +301,7 @@ async fn a_process_of_another_cluster_is_refused() -> Result<()> {
     ensure!(replicas_of(node, &stranger, false).await.is_err());
     ensure!(replicas_of(node, &name, false).await.is_ok(), "its own name is taken");
 
-    let mut other = Cluster::start_beside(Size { meta: 1, routers: 0, ..Size::default() }, LOG_FILTER).await?;
+    let mut other = Cluster::start_beside(Size { meta: 1, nodes: 3, routers: 0 }, LOG_FILTER).await?;
     ensure!(other.name().await? != name, "two clusters have two names");
     // A catalog of another cluster, whatever the call says, and however new it claims to be.
     let mut foreign = other.catalog().await?;

@@ -224,6 +224,8 @@ pub enum Change {
     },
     /// Makes all parts count, as one. Whoever proposes it has made sure that the shards hold all that belongs to them.
     FinishRestore(Restored),
+    /// Changes nothing. Its decision names the revision with everything that was decided before it.
+    Read,
 }
 
 /// A registry to be added.

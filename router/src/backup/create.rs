@@ -78,12 +78,12 @@ pub async fn run<C: Cluster>(cluster: &C, store: &Store, progress: &Progress) ->
     Ok(manifest)
 }
 
-/// The catalog with everything that was acknowledged before. A second founding changes nothing, but it goes through the
-/// meta group's log: what it is answered with was committed then.
+/// The catalog with everything that was acknowledged before: a read goes through the meta group's log as a change does.
 async fn fixed<C: Cluster>(cluster: &C) -> Result<Arc<Known>, Error> {
-    let known = cluster.known();
-    let founding = known.catalog.founding.clone().filter(|_| can_answer(&known.catalog)).ok_or(Error::NotReady)?;
-    let (_, known) = decide::propose(cluster, &Change::Found(founding), decide::deadline()).await?;
+    if !can_answer(&cluster.known().catalog) {
+        return Err(Error::NotReady);
+    }
+    let (_, known) = decide::propose(cluster, &Change::Read, decide::deadline()).await?;
     if known.catalog.restoring.is_some() {
         return Err(Error::Restoring);
     }

@@ -53,8 +53,6 @@ pub fn plan(folder: &Path, binary: &Path, size: Size, log_filter: &str, places: 
             ("--listen", place.grpc.to_string()),
             ("--raft-listen", place.raft.to_string()),
             ("--voters", voter_list.clone()),
-            ("--shards", size.shards.to_string()),
-            ("--initial-nodes", size.nodes.to_string()),
         ];
         launches.push(maker.launch(Role::Meta, index, place, &flags));
     }

@@ -42,8 +42,6 @@ pub struct Size {
     pub nodes: usize,
     /// Routers.
     pub routers: usize,
-    /// Shards.
-    pub shards: u32,
 }
 
 /// A running cluster.
@@ -55,7 +53,6 @@ pub struct Cluster {
     pub nodes: Vec<Process>,
     /// Routers.
     pub routers: Vec<Process>,
-    shards: u32,
     binary: PathBuf,
     folder: Option<TempDir>,
     // Let go last: the next cluster may start when all processes have ended.
@@ -75,7 +72,7 @@ pub struct Victim {
 
 impl Default for Size {
     fn default() -> Self {
-        Size { meta: 3, nodes: 3, routers: 2, shards: 16 }
+        Size { meta: 3, nodes: 3, routers: 2 }
     }
 }
 
@@ -143,7 +140,6 @@ impl Cluster {
             meta: Vec::new(),
             nodes: Vec::new(),
             routers: Vec::new(),
-            shards: size.shards,
             binary: plan.binary,
             folder: Some(folder),
             _alone: None,
@@ -161,8 +157,7 @@ impl Cluster {
 
     /// How many processes of each role there are, running or not.
     pub fn size(&self) -> Size {
-        let (meta, nodes, routers) = (self.meta.len(), self.nodes.len(), self.routers.len());
-        Size { meta, nodes, routers, shards: self.shards }
+        Size { meta: self.meta.len(), nodes: self.nodes.len(), routers: self.routers.len() }
     }
 
     /// One process.

@@ -54,6 +54,7 @@ impl Catalog {
             Change::BeginRestore { backup } => self.begin_restore(backup),
             Change::RestorePart { backup, part } => self.restore_part(backup, part),
             Change::FinishRestore(restored) => self.finish_restore(restored),
+            Change::Read => self.done(),
         };
         debug_assert!(self.revision == before || self.revision == before + 1);
         decision.unwrap_or_else(Decision::Refused)

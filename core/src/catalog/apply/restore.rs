@@ -25,6 +25,7 @@ impl Catalog {
                 | Change::BeginRestore { .. }
                 | Change::RestorePart { .. }
                 | Change::FinishRestore(_)
+                | Change::Read
         );
         self.restoring.is_none() || while_restoring
     }
