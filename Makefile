@@ -12,7 +12,7 @@ MINUTES ?= 1
 .PHONY: help setup build demo test api-test test-helm test-dashboards test-chart image compose-up test-image lint bench chaos chaos-smoke ci
 
 help:        ## say what there is
-	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 14
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 18
 
 setup:       ## install what a build needs and this machine lacks: clang, libclang
 	@deploy/setup.sh

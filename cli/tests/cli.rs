@@ -122,13 +122,13 @@ fn without_a_router_a_check_ends_with_an_error_and_never_with_success() {
 
 /// Answers one request with this, and says where.
 fn answering(answer: &'static str) -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound").to_string();
     std::thread::spawn(move || {
-        let (mut caller, _) = listener.accept().unwrap();
+        let (mut caller, _) = listener.accept().expect("a caller");
         let mut asked = [0; 1_024];
-        let _ = caller.read(&mut asked).unwrap();
-        caller.write_all(answer.as_bytes()).unwrap();
+        assert!(caller.read(&mut asked).expect("a request") > 0);
+        caller.write_all(answer.as_bytes()).expect("it waits");
     });
     address
 }

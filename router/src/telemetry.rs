@@ -17,6 +17,9 @@ pub enum Api {
     Rest,
 }
 
+/// What is done with suppressions, as metrics name it.
+const SUPPRESSION_OPS: [&str; 4] = ["add", "remove", "verify", "import"];
+
 /// Checks by what came of them, to be counted at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
@@ -144,6 +147,9 @@ fn begin() {
     }
     for outcome in [Outcome::Done, Outcome::Skipped, Outcome::Failed, Outcome::Held] {
         counter!("dnc_syncs_total", "outcome" => outcome.as_str()).absolute(0);
+    }
+    for op in SUPPRESSION_OPS {
+        counter!("dnc_suppressions_total", "op" => op, "outcome" => "done").absolute(0);
     }
     for what in ["request", "connection"] {
         counter!("dnc_router_refused_total", "what" => what).absolute(0);
