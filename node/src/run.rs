@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dnc_consensus::{ClusterId, Host, Store, StoreOptions};
 use dnc_meta::{CatalogCache, MetaClient};
+use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -42,7 +43,17 @@ enum End {
 
 /// Runs a node until it is told to stop. `ready` becomes true once all its replicas answer, or all but
 /// some that could not be started repeatedly.
-pub async fn run(
+pub fn run(
+    options: Options,
+    listeners: Listeners,
+    ready: watch::Sender<bool>,
+    stop: CancellationToken,
+) -> BoxFuture<'static, Result<(), Error>> {
+    // Boxed, so that the code of all that this does is made in this crate, once, and not in each that calls it.
+    Box::pin(run_on(options, listeners, ready, stop))
+}
+
+async fn run_on(
     options: Options,
     listeners: Listeners,
     ready: watch::Sender<bool>,

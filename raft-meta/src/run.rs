@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dnc_consensus::{Group, GroupId, Host, NodeId, Peers, Role, Store, StoreOptions};
 use dnc_core::catalog::Founding;
+use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
@@ -65,7 +66,17 @@ type Serving = JoinHandle<Result<(), tonic::transport::Error>>;
 /// Runs a voter until `stop`, or until it cannot go on. `ready` becomes true when a leader is known
 /// and the cluster is founded, and false again when the voter is to stop. Then it hands the leadership over, if it has it.
 /// Returns at most five seconds after `stop`.
-pub async fn run(
+pub fn run(
+    options: Options,
+    listeners: Listeners,
+    ready: watch::Sender<bool>,
+    stop: CancellationToken,
+) -> BoxFuture<'static, Result<(), Error>> {
+    // Boxed, so that the code of all that this does is made in this crate, once, and not in each that calls it.
+    Box::pin(run_on(options, listeners, ready, stop))
+}
+
+async fn run_on(
     options: Options,
     listeners: Listeners,
     ready: watch::Sender<bool>,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dnc_meta::{CatalogCache, MetaClient};
+use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -65,7 +66,18 @@ pub enum Error {
 /// `ready` becomes true when the router knows the catalog and the shards are placed; from then on it
 /// answers. `metrics` writes the process's metrics. Once stopped it takes no new requests and ends
 /// within seven seconds, whatever is under way.
-pub async fn run(
+pub fn run(
+    options: Options,
+    listeners: Listeners,
+    metrics: rest::Metrics,
+    ready: watch::Sender<bool>,
+    stop: CancellationToken,
+) -> BoxFuture<'static, Result<(), Error>> {
+    // Boxed, so that the code of all that this does is made in this crate, once, and not in each that calls it.
+    Box::pin(run_on(options, listeners, metrics, ready, stop))
+}
+
+async fn run_on(
     options: Options,
     listeners: Listeners,
     metrics: rest::Metrics,
