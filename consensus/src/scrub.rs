@@ -78,6 +78,7 @@ fn keep_pace(began: Instant, read: u64, bytes_per_s: u64, stop: &impl Fn() -> bo
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::PathBuf;
 
     use super::*;
     use crate::config::StoreOptions;
@@ -108,18 +109,15 @@ mod tests {
         drop(filled(folder.path()));
         // Opening writes the log into tables.
         drop(Store::open(folder.path(), StoreOptions::default()).expect("open again"));
-        let mut flipped = 0;
-        for entry in fs::read_dir(folder.path()).expect("listed") {
-            let path = entry.expect("entry").path();
-            if path.extension().is_some_and(|extension| extension == "sst") {
-                let mut bytes = fs::read(&path).expect("read");
-                let at = bytes.len() / 10;
-                bytes[at] ^= 1;
-                fs::write(&path, bytes).expect("flipped");
-                flipped += 1;
-            }
-        }
-        assert!(flipped > 0, "there are tables");
+        let files = fs::read_dir(folder.path()).expect("listed").map(|entry| entry.expect("entry").path());
+        let tables = files.filter(|path| path.extension().is_some_and(|extension| extension == "sst"));
+        let size = |path: &PathBuf| fs::metadata(path).expect("there").len();
+        let largest = tables.max_by_key(size).expect("there are tables");
+        let mut bytes = fs::read(&largest).expect("read");
+        // Its data comes first; opening looks at what is behind.
+        let at = bytes.len() / 10;
+        bytes[at] ^= 1;
+        fs::write(&largest, bytes).expect("flipped");
         let store = Store::open(folder.path(), StoreOptions::default()).expect("damage is not seen from outside");
         let error = store.scrub(FAST, || false).expect_err("found");
         assert!(error.is_damage(), "{error:?}");
