@@ -97,7 +97,7 @@ pub fn routes<C: Cluster>() -> OpenApiRouter<State<C>> {
     path = "/api/v1/cluster/plan",
     operation_id = "preview_plan",
     tag = "cluster",
-    request_body = PreviewBody,
+    request_body = Option<PreviewBody>,
     responses(
         (status = 200, description = "The plan.", body = v1::PlanPreview),
         (status = 404, description = "There is no such node."),
@@ -143,7 +143,7 @@ pub async fn cancel<C: Cluster>(
     operation_id = "apply_plan",
     tag = "cluster",
     params(KeyHeader),
-    request_body = StartBody,
+    request_body = Option<StartBody>,
     responses((status = 202, description = "The plan is carried out.", body = v1::PlanStarted))
 )]
 pub async fn apply<C: Cluster>(
@@ -162,7 +162,7 @@ pub async fn apply<C: Cluster>(
     operation_id = "drain_node",
     tag = "cluster",
     params(("id" = u64, Path, description = "The node."), KeyHeader),
-    request_body = StartBody,
+    request_body = Option<StartBody>,
     responses(
         (status = 202, description = "The plan is carried out.", body = v1::PlanStarted),
         (status = 404, description = "There is no such node.")
@@ -227,7 +227,7 @@ pub async fn recommission<C: Cluster>(
     operation_id = "replace_node",
     tag = "cluster",
     params(("id" = u64, Path, description = "The node whose data is lost."), KeyHeader),
-    request_body = ReplaceBody,
+    request_body = Option<ReplaceBody>,
     responses(
         (status = 202, description = "The plan is carried out.", body = v1::PlanStarted),
         (status = 404, description = "There is no such node.")
