@@ -7,7 +7,7 @@
 #
 #   DNC       the binary (found in the target folder)
 #   EXAMPLES  requests for each operation and phase (20)
-#   SECONDS_MAX  after which it fails (170)
+#   SECONDS_MAX  after which it fails (600)
 #   SEED      of the requests (1)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -71,7 +71,7 @@ fi
 echo "schemathesis against $url"
 code=0
 SCHEMATHESIS_HOOKS=schemathesis_hooks PYTHONPATH=deploy PYTHONDONTWRITEBYTECODE=1 \
-    timeout --signal=INT --kill-after=10 "${SECONDS_MAX:-170}" \
+    timeout --signal=INT --kill-after=10 "${SECONDS_MAX:-600}" \
     "$python" -m schemathesis.cli --config-file deploy/schemathesis.toml run "$url/api/v1/openapi.json" \
     --url "$url" --no-color --generation-database=none \
     --max-examples "${EXAMPLES:-20}" --seed "${SEED:-1}" || code=$?

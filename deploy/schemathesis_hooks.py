@@ -219,23 +219,29 @@ def query(path, fields):
         timed = not chosen or chosen[0] in TIMED
         fields = without(fields, *set(SEARCHED) - set(chosen), *(() if timed else ("from", "until")))
     if path.endswith("/dnc/import"):
-        fields = without({**fields, "file_name": "list.csv"}, *(("everywhere",) if fields.get("covers") else ()))
+        # What the list of this test cannot be read by.
+        unfit = ("default_country", "national_digits", "csv_column")
+        fields = without({**fields, "file_name": "list.csv"}, *unfit, *(("everywhere",) if fields.get("covers") else ()))
     if path.endswith("/cluster/backups"):
         fields = {**fields, "place": PLACE}
     if path.endswith("/cluster/why"):
-        fields = dict([item for item in fields.items() if item[0] in EXPLAINED][:1])
+        fields = dict([item for item in fields.items() if item[0] in EXPLAINED][:1]) or {"shard": 0}
     return ordered(ordered(fields, "from", "until"), "start_date", "end_date")
 
 
 @schemathesis.hook
 def map_case(ctx, case):
     has_key = any(name.lower() == "idempotency-key" for name in case.headers or {})
-    case.query = named_once(case.query, has_key)
-    case.body = named_once(whole(case.body), has_key)
+    asked, sent = named_once(case.query, has_key), named_once(whole(case.body), has_key)
     if is_positive(case):
         path = ctx.operation.path
-        case.query = query(path, case.query) if isinstance(case.query, dict) else case.query
-        case.body = body(path, case.body) if isinstance(case.body, dict) else case.body
+        asked = query(path, asked) if isinstance(asked, dict) else asked
+        sent = body(path, sent) if isinstance(sent, dict) else sent
+    # What is set anew is looked at anew, and bytes are no text by any schema.
+    if repr(asked) != repr(case.query):
+        case.query = asked
+    if repr(sent) != repr(case.body):
+        case.body = sent
     return case
 
 

@@ -29,12 +29,15 @@ pub struct PreviewBody {
     leaving: Vec<u64>,
     /// Bytes a second that each sender may use, raised to 524288 if it is less; 0 for as many as it can.
     #[serde(default)]
+    #[schema(format = "uint64", maximum = 18_446_744_073_709_551_615_u64)]
     throttle: u64,
     /// A node whose data is lost; 0 for none.
     #[serde(default)]
+    #[schema(format = "uint64", maximum = 18_446_744_073_709_551_615_u64)]
     lost: u64,
     /// The node that takes its replicas; 0 for whichever fits.
     #[serde(default)]
+    #[schema(format = "uint64", maximum = 18_446_744_073_709_551_615_u64)]
     replacement: u64,
 }
 
@@ -45,6 +48,7 @@ pub struct PreviewBody {
 pub struct StartBody {
     /// Bytes a second that each sender may use, raised to 524288 if it is less; 0 for as many as it can.
     #[serde(default)]
+    #[schema(format = "uint64", maximum = 18_446_744_073_709_551_615_u64)]
     throttle: u64,
     /// A UUID by which a repeated request is recognised, instead of the header `Idempotency-Key`.
     #[serde(default)]
@@ -59,9 +63,11 @@ pub struct StartBody {
 pub struct ReplaceBody {
     /// The node that takes its replicas; 0 for whichever fits.
     #[serde(default)]
+    #[schema(format = "uint64", maximum = 18_446_744_073_709_551_615_u64)]
     replacement: u64,
     /// Bytes a second that each sender may use, raised to 524288 if it is less; 0 for as many as it can.
     #[serde(default)]
+    #[schema(format = "uint64", maximum = 18_446_744_073_709_551_615_u64)]
     throttle: u64,
     /// A UUID by which a repeated request is recognised, instead of the header `Idempotency-Key`.
     #[serde(default)]

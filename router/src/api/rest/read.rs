@@ -29,7 +29,7 @@ pub struct Body<T>(pub T);
 /// A JSON body of up to [`MAX_LARGE_BODY`]; its route sets the limit.
 pub struct LargeBody<T>(pub T);
 
-/// A JSON body that may be left out.
+/// A JSON body that may be left out, or be `null`, as the document says of it.
 pub struct OptionalBody<T>(pub T);
 
 /// Parameters after the question mark.
@@ -80,7 +80,8 @@ impl<C: Cluster, T: DeserializeOwned + Default> FromRequest<State<C>> for Option
         if !is_json {
             return Err(Problem::wrong_media_type("application/json"));
         }
-        serde_json::from_slice(&bytes).map(Self).map_err(|why| explain(&why))
+        let read: Option<T> = serde_json::from_slice(&bytes).map_err(|why| explain(&why))?;
+        Ok(Self(read.unwrap_or_default()))
     }
 }
 
