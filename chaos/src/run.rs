@@ -94,8 +94,8 @@ async fn on(asked: &Asked, mut stage: Stage, done: &mut Done) -> Result<Results>
     let workload = Workload::start(Routers::for_clients(&urls, load.clients)?, numbers.clone(), load);
     rounds(asked, &mut stage, &workload, done).await;
     let history = workload.stop().await?;
-    let errands = stage.end_errands().await?;
-    let mut seen = Seen { events: history.events(), numbers: Some(numbers), errands, ..Seen::default() };
+    let errands = stage.end_errands().await;
+    let mut seen = Seen { events: history.events(), numbers: Some(numbers), ..Seen::default() };
     if done.not_healed.is_none() && (done.not_tried.is_none() || done.unnoticed) {
         match stage.compare(replicas_at_the_end(asked.scenario, asked.seed)).await {
             Ok(entries) => (seen.equal, seen.live_entries) = (Some(true), Some(entries)),
@@ -105,6 +105,11 @@ async fn on(asked: &Asked, mut stage: Stage, done: &mut Done) -> Result<Results>
             }
         }
         seen.sweep = history.sweep(&Routers::new(&urls)?).await;
+    }
+    match errands {
+        Ok(found) => seen.errands = found,
+        // Where all else is broken it cannot end well: that must not hide what the clients saw.
+        Err(error) => drop(done.not_tried.get_or_insert(format!("end what was done beside the load: {error:#}"))),
     }
     let results = judge(asked, std::mem::take(done), &seen);
     if results.verdict.outcome == Outcome::Held && !asked.keep {
