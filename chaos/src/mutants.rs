@@ -80,16 +80,14 @@ fn prey(bug: Bug) -> (&'static str, &'static [&'static str]) {
             ("an exemption lifts though a replica knows of its end", &["exempt-while-node-killed"])
         }
         Bug::RuleBeforeBarrier => ("a rule is acknowledged before its barrier", &["rule-while-shards-cut-off"]),
-        Bug::ActivateUnsealed => {
-            ("a version is activated before all shards have sealed it", &["activate-while-leader-killed"])
-        }
+        Bug::ActivateUnsealed => ("a version is activated before all shards have sealed it", &["kill-follower"]),
         Bug::AnswerWithoutVersion => {
             ("a replica answers for a version that it does not have", &["activate-while-leader-killed"])
         }
         Bug::ForgetRequests => ("a repeated request is carried out again", &["late-repeats"]),
         Bug::RequestsNotReloaded => ("requests are forgotten in a restart", &["late-repeats"]),
         Bug::FilterMissesAdds => ("a filter that grows misses what is added meanwhile", &["crowd"]),
-        Bug::FilterNotFilled => ("the filter is empty after a restart", &["kill-leader"]),
+        Bug::FilterNotFilled => ("the filter is empty after a restart", &["power-cut"]),
         Bug::ReuseNodeId => ("a node that lost its data keeps its id", &["lost-volume-while-another-is-behind"]),
         Bug::RemovedReplicaStays => ("a replica that has moved away goes on", &["drain-while-another-is-killed"]),
         Bug::SkipChecksum => ("damage in tables is not looked for", &["flipped-table"]),

@@ -102,7 +102,7 @@ fn of_one_shard(shards: u32) -> Result<Vec<PhoneNumber>> {
     let chosen: Vec<String> =
         placed.filter(|(shard, _)| *shard == wanted).map(|(_, block)| block).take(BLOCKS).collect();
     ensure!(chosen.len() == BLOCKS, "too few blocks fall into one shard");
-    Ok(chosen.iter().flat_map(|block| (0..10_000).filter_map(|line| of(block, line))).collect())
+    Ok(chosen.iter().flat_map(|block| (0..10_000).filter_map(move |line| of(block, line))).collect())
 }
 
 #[cfg(test)]

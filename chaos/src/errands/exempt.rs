@@ -45,7 +45,7 @@ impl Exempt {
         let working = numbers.map(|(number, turn)| {
             let client = Client::new(routers.iter().map(|at| url(*at)))?.for_tenant(TENANT)?;
             let (keeper, stop) = (watch.keeper(), stop.clone());
-            Ok(tokio::spawn(work(client, number, PACE + PACE * turn / 8, keeper, stop)))
+            anyhow::Ok(tokio::spawn(work(client, number, PACE + PACE * turn / 8, keeper, stop)))
         });
         let working = working.collect::<Result<_>>()?;
         Ok(Exempt { watch, stop, working })
