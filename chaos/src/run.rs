@@ -109,7 +109,9 @@ async fn on(asked: &Asked, mut stage: Stage, done: &mut Done) -> Result<Results>
     match errands {
         Ok(found) => seen.errands = found,
         // Where all else is broken it cannot end well: that must not hide what the clients saw.
-        Err(error) => drop(done.not_tried.get_or_insert(format!("end what was done beside the load: {error:#}"))),
+        Err(error) => {
+            done.not_tried.get_or_insert_with(|| format!("end what was done beside the load: {error:#}"));
+        }
     }
     let results = judge(asked, std::mem::take(done), &seen);
     // What a planted bug left behind is of no use to anybody.
