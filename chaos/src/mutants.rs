@@ -90,7 +90,6 @@ fn prey(bug: Bug) -> (&'static str, &'static [&'static str]) {
         Bug::FilterNotFilled => ("the filter is empty after a restart", &["power-cut"]),
         Bug::ReuseNodeId => ("a node that lost its data keeps its id", &["lost-volume-while-another-is-behind"]),
         Bug::RemovedReplicaStays => ("a replica that has moved away goes on", &["drain-while-another-is-killed"]),
-        Bug::SkipChecksum => ("damage in tables is not looked for", &["flipped-table"]),
     }
 }
 

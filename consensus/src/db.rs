@@ -11,7 +11,6 @@
 
 use std::path::Path;
 
-use dnc_planted::Bug;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
     DBRecoveryMode, LogLevel, Options, ReadOptions, WriteBatch,
@@ -148,7 +147,7 @@ impl Db {
     }
 
     pub(crate) fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.raw.get_cf_opt(self.family(family), key, &read_options()).map_err(StoreError::Read)
+        self.raw.get_cf(self.family(family), key).map_err(StoreError::Read)
     }
 
     /// Writes at once, readable at once, not yet on disk.
@@ -167,7 +166,7 @@ impl Db {
 
     /// Walks the keys of one family in `[from, to)`.
     pub(crate) fn range(&self, family: Family, from: &[u8], to: &[u8]) -> DBRawIterator<'_> {
-        let mut options = read_options();
+        let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(from);
         options.set_iterate_upper_bound(to);
         self.raw.raw_iterator_cf_opt(self.family(family), options)
@@ -179,12 +178,6 @@ impl Db {
         batch.delete_range_cf(self.family(family), from, to);
         self.write(batch)
     }
-}
-
-fn read_options() -> ReadOptions {
-    let mut options = ReadOptions::default();
-    options.set_verify_checksums(!dnc_planted::is(Bug::SkipChecksum));
-    options
 }
 
 /// The first key after all keys that begin with `prefix`, which begins with a group's id.

@@ -45,15 +45,13 @@ pub enum Bug {
     ReuseNodeId,
     /// A replica that has moved away goes on.
     RemovedReplicaStays,
-    /// Damage on disk is not looked for.
-    SkipChecksum,
 }
 
 // === impl Bug ===
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 18] = [
+    pub const ALL: [Bug; 17] = [
         Bug::AcknowledgeBeforeSync,
         Bug::IgnoreLogTail,
         Bug::TailNotRebuilt,
@@ -71,7 +69,6 @@ impl Bug {
         Bug::FilterNotFilled,
         Bug::ReuseNodeId,
         Bug::RemovedReplicaStays,
-        Bug::SkipChecksum,
     ];
 
     /// What it is called in the variable and in reports.
@@ -94,7 +91,6 @@ impl Bug {
             Bug::FilterNotFilled => "filter-not-filled",
             Bug::ReuseNodeId => "reuse-node-id",
             Bug::RemovedReplicaStays => "removed-replica-stays",
-            Bug::SkipChecksum => "skip-checksum",
         }
     }
 
@@ -142,7 +138,7 @@ mod tests {
     #[cfg(not(feature = "on"))]
     #[test]
     fn without_the_feature_no_bug_can_be_chosen() {
-        const NONE: [bool; 2] = [is(Bug::AcknowledgeBeforeSync), is(Bug::SkipChecksum)];
+        const NONE: [bool; 2] = [is(Bug::AcknowledgeBeforeSync), is(Bug::RemovedReplicaStays)];
         assert_eq!(NONE, [false; 2]);
     }
 }
