@@ -8,7 +8,6 @@ use dnc_core::number::PhoneNumber;
 use dnc_proto::v1;
 use dnc_router::client::Client;
 use dnc_tests::cluster::url;
-use dnc_tests::grpc::Router;
 use dnc_tests::numbers::{Numbers, today};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -38,12 +37,15 @@ pub struct Exempt {
 impl Exempt {
     /// Makes the tenant, and begins to grant and to revoke.
     pub async fn begin(routers: &[SocketAddr]) -> Result<Exempt> {
-        let first = Router::connect(*routers.first().context("there are routers")?).await?;
-        first.create_tenant(TENANT).await.context("make a tenant")?;
+        let client = Client::new(routers.iter().map(|at| url(*at)))?;
+        // One that holds no list is answered from none, and then there is nothing to lift.
+        let holds = Some(v1::Holds { everything: true, ..v1::Holds::default() });
+        let tenant = v1::CreateTenantRequest { name: TENANT.into(), holds, ..v1::CreateTenantRequest::default() };
+        client.create_tenant(tenant).await.context("make a tenant")?;
         let (watch, stop) = (Watch::begin(routers, TENANT), CancellationToken::new());
         let numbers = Numbers::for_clients(1).listed.into_iter().take(NUMBERS).zip(1u32..);
         let working = numbers.map(|(number, turn)| {
-            let client = Client::new(routers.iter().map(|at| url(*at)))?.for_tenant(TENANT)?;
+            let client = client.clone().for_tenant(TENANT)?;
             let (keeper, stop) = (watch.keeper(), stop.clone());
             anyhow::Ok(tokio::spawn(work(client, number, PACE + PACE * turn / 8, keeper, stop)))
         });
