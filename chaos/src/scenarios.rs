@@ -517,22 +517,20 @@ pub const ALL: &[Scenario] = &[
         router_settings: &[],
         smoke: false,
         round: |dice| {
-            // Two old replicas and a router on one side; the new majority, the meta group and the other router on the other.
-            let new_majority = [Who::Follower, NEWCOMER];
-            let ahead: Vec<Who> = [Who::Router(1)].into_iter().chain(new_majority).collect();
-            let gone = Group::These(vec![Who::Router(0), Who::Leader]);
+            // Who leaves and who is left behind on one side, with a router; the new majority and all others on the other.
+            let (router, leaves, behind) = (Who::Router(0), Who::Leader, Who::Other);
+            let but = |these: &[Who]| Group::AllBut(these.to_vec());
             let cut = |from: Group, to: Group| Act::Harm { from, to, harm: Harm::Cut, both_ways: true };
             vec![
                 Act::Join,
-                cut(gone.clone(), Group::All(Role::Meta)),
-                cut(gone, Group::These(ahead)),
-                cut(Group::one(Who::Leader), Group::one(Who::Other)),
-                cut(Group::one(Who::Other), Group::All(Role::Meta)),
-                cut(Group::one(Who::Other), Group::one(Who::Router(1))),
-                Act::Depart { who: Who::Leader, router: 1 },
+                cut(Group::one(router), but(&[router, leaves, behind])),
+                cut(Group::one(leaves), but(&[leaves, router])),
+                cut(Group::These(vec![router, leaves]), Group::one(NEWCOMER)),
+                Act::Depart { who: leaves, router: 1 },
+                cut(Group::one(behind), but(&[behind, leaves, Who::Follower, router])),
                 Act::Moved(1),
-                Act::Hold(Duration::from_secs(3)),
-                cut(Group::one(Who::Other), Group::These(new_majority.to_vec())),
+                Act::Hold(Duration::from_secs(4)),
+                cut(Group::one(behind), Group::These(vec![Who::Follower, NEWCOMER])),
                 Act::Hold(ms(dice, 4_000, 6_000)),
                 Act::Mend,
                 Act::Departed,
