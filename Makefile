@@ -8,8 +8,9 @@ DNC = $(CARGO_TARGET_DIR)/release/dnc
 CHAOS = $(CARGO_TARGET_DIR)/release/dnc-chaos
 SEED ?= 1
 MINUTES ?= 1
+SEEDS ?= 3
 
-.PHONY: help setup build demo test api-test test-helm test-dashboards test-chart image compose-up test-image lint bench chaos chaos-smoke ci
+.PHONY: help setup build demo test api-test test-helm test-dashboards test-chart image compose-up test-image lint bench chaos chaos-smoke chaos-mutants ci
 
 help:        ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 18
@@ -65,6 +66,14 @@ chaos: build ## every fault against a real cluster, each on its own; needs root.
 chaos-smoke: build ## a few of them, in less than five minutes; needs root
 	@deploy/setup.sh --chaos
 	$(CHAOS) run --scenario smoke --seed $(SEED) --minutes 0.5
+
+# The binary with the bugs is built first and put aside: what is called dnc in the end has none.
+chaos-mutants: setup ## bugs planted on purpose, and which scenario finds each of them; needs root. SEEDS=3 to choose
+	@deploy/setup.sh --chaos
+	cargo build --release --workspace --bin dnc --features dnc-cli/planted-bugs
+	cp $(DNC) $(DNC)-planted
+	cargo build --release --workspace --bins
+	DNC_TESTS_BINARY=$(DNC)-planted $(CHAOS) mutants --seeds $(SEEDS)
 
 ci:          ## what the continuous integration runs
 	.ci/run

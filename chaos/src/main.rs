@@ -9,6 +9,8 @@
 mod disk;
 mod errands;
 mod figures;
+mod moves;
+mod mutants;
 mod page;
 mod plan;
 mod results;
@@ -60,6 +62,24 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
+    /// Plant bugs, one after the other, and see which scenario finds each of them, within how many seeds. Needs root, and
+    /// a binary that was built with the feature `planted-bugs`, named by DNC_TESTS_BINARY (`make chaos-mutants`).
+    ///
+    /// Exit code 0: every bug was found, and the scenarios that found them hold without it. 1: not so.
+    Mutants {
+        /// One bug by its name; all of them if it is not given.
+        #[arg(long)]
+        bug: Option<String>,
+        /// Seeds that are tried for each scenario, from 1 on.
+        #[arg(long, default_value_t = 3)]
+        seeds: u64,
+        /// Where the table and the verdicts go.
+        #[arg(long, default_value = "mutant-results")]
+        results: PathBuf,
+        /// Do not try the scenarios without a bug.
+        #[arg(long)]
+        without_control: bool,
+    },
     /// Say which scenarios there are, and what each one shows.
     List,
 }
@@ -77,6 +97,13 @@ async fn main() -> ExitCode {
             // Whoever is interrupted drops what it holds: processes end, namespaces go.
             tokio::select! {
                 done = run_all(&scenario, seed.unwrap_or_else(rand::random), minutes, &results, keep) => done,
+                error = interrupted() => Err(error),
+            }
+        }
+        Command::Mutants { bug, seeds, results, without_control } => {
+            let asked = mutants::Asked { bug, seeds, results, control: !without_control };
+            tokio::select! {
+                done = mutants::hunt(&asked) => done,
                 error = interrupted() => Err(error),
             }
         }
@@ -103,8 +130,9 @@ async fn run_all(name: &str, seed: u64, minutes: f64, results: &Path, keep: bool
     let mut outcomes = Vec::new();
     for scenario in chosen {
         let folder = run::folder(results, scenario.name, seed);
-        let outcome = match run::run(&run::Asked { scenario, seed, length, folder, keep }).await {
-            Ok(outcome) => outcome,
+        let asked = run::Asked { scenario, seed, length, folder, bug: None, calm: run::CALM, keep };
+        let outcome = match run::run(&asked).await {
+            Ok(results) => results.verdict.outcome,
             Err(error) => {
                 say(&format!("  {error:#}"));
                 Outcome::NotTried

@@ -19,6 +19,8 @@ pub enum Who {
     Leader,
     /// The node that leads fewest: it follows in most.
     Follower,
+    /// The node that is neither.
+    Other,
     /// The meta voter that leads.
     MetaLeader,
     /// A meta voter that follows.
@@ -96,11 +98,36 @@ pub enum Act {
     Load,
     /// The version that is being loaded is active.
     Loaded,
-    /// A rule is added through a router, and acknowledged.
+    /// A rule is being added through a router; it goes on by itself until it is acknowledged.
     AddRule {
         /// Through which one, from 0.
         router: usize,
     },
+    /// The rule is acknowledged.
+    RuleAdded,
+    /// Many numbers are being suppressed at a time, until nobody acknowledges it any more.
+    Burst,
+    /// So many numbers of one shard are suppressed that its filter must grow.
+    Crowd,
+    /// Exemptions are being granted and revoked.
+    Exempt,
+    /// Numbers are suppressed, released, and suppressed again.
+    SuppressAgain,
+    /// Those releases are repeated.
+    RepeatReleases,
+    /// One more node joins; it holds nothing yet.
+    Join,
+    /// A node begins to give all of its replicas away.
+    Depart {
+        /// Which one.
+        who: Who,
+        /// Through which router it is asked for, from 0.
+        router: usize,
+    },
+    /// So many of its replicas are gone.
+    Moved(u32),
+    /// All of them are, and it holds none.
+    Departed,
     /// So many times as many callers as the routers take in begin to ask.
     Flood(usize, &'static str),
     /// They end.
@@ -146,7 +173,7 @@ impl Group {
 impl Act {
     /// The act in words, with the names of those that a cast gives its parts to.
     pub fn told(&self, cast: &Cast) -> String {
-        let parts = [Who::Leader, Who::Follower, Who::MetaLeader, Who::MetaFollower];
+        let parts = [Who::Leader, Who::Follower, Who::Other, Who::MetaLeader, Who::MetaFollower];
         let text = self.to_string();
         let played = parts.iter().filter(|who| text.contains(&who.to_string()));
         let names: Vec<String> = played.map(|who| format!("{who} is {}", cast.of(*who))).collect();
@@ -162,6 +189,10 @@ impl Cast {
         let (role, index) = match who {
             Who::Leader => (Role::Node, self.leader),
             Who::Follower => (Role::Node, self.follower),
+            Who::Other => {
+                let rest = |node: &usize| ![self.leader, self.follower].contains(node);
+                (Role::Node, (0..self.size.nodes).find(rest).unwrap_or(self.follower))
+            }
             Who::MetaLeader => (Role::Meta, self.meta_leader),
             Who::MetaFollower => (Role::Meta, (self.meta_leader + 1) % self.size.meta),
             Who::Router(index) => (Role::Router, index),
@@ -191,6 +222,7 @@ impl fmt::Display for Who {
         match self {
             Who::Leader => f.write_str("the leader"),
             Who::Follower => f.write_str("a follower"),
+            Who::Other => f.write_str("the third node"),
             Who::MetaLeader => f.write_str("the meta leader"),
             Who::MetaFollower => f.write_str("a meta follower"),
             Who::Router(index) => write!(f, "router {index}"),
@@ -246,7 +278,17 @@ impl fmt::Display for Act {
             Act::LedByOthers(group) => write!(f, "wait until {group} leads nothing"),
             Act::Load => f.write_str("begin to load the next version of a list"),
             Act::Loaded => f.write_str("wait until the next version is active"),
-            Act::AddRule { router } => write!(f, "add a rule through router {router}"),
+            Act::AddRule { router } => write!(f, "begin to add a rule through router {router}"),
+            Act::RuleAdded => f.write_str("wait until the rule is acknowledged"),
+            Act::Burst => f.write_str("begin to suppress many numbers at a time"),
+            Act::Crowd => f.write_str("suppress so many numbers of one shard that its filter grows"),
+            Act::Exempt => f.write_str("begin to grant exemptions and to revoke them"),
+            Act::SuppressAgain => f.write_str("suppress, release and again suppress numbers"),
+            Act::RepeatReleases => f.write_str("repeat those releases"),
+            Act::Join => f.write_str("add a node"),
+            Act::Depart { who, router } => write!(f, "begin to drain {who} through router {router}"),
+            Act::Moved(moves) => write!(f, "wait until {moves} replicas have moved"),
+            Act::Departed => f.write_str("wait until all have moved and the drained node holds none"),
             Act::Flood(times, tenant) => {
                 write!(f, "{times} times as many callers of tenant {tenant} as the routers take in")
             }
@@ -272,5 +314,6 @@ mod tests {
         both.sort();
         assert_eq!(both, cast.all(&Group::everybody()));
         assert_eq!(cast.of(Who::MetaFollower).index, 0);
+        assert_eq!(cast.of(Who::Other).index, 1);
     }
 }

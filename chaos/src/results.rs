@@ -27,6 +27,8 @@ pub struct Results {
     pub seed: u64,
     /// How long it was to be.
     pub minutes: f64,
+    /// The bug that was planted, if there was one.
+    pub planted: Option<&'static str>,
     /// The state of the source that it was run from.
     pub commit: String,
     /// What it has shown.

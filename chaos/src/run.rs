@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use dnc_planted::Bug;
 use dnc_tests::cluster::Size;
 use dnc_tests::history::{self, Event, Moment};
 use dnc_tests::numbers::Numbers;
@@ -21,7 +22,7 @@ use crate::stage::{Stage, Trouble};
 use crate::verdict::{Evidence, Figures, Outcome, Verdict};
 
 /// Nothing is done before and after the rounds, to have something to compare with.
-const CALM: Duration = Duration::from_secs(8);
+pub const CALM: Duration = Duration::from_secs(8);
 
 /// Nothing is done between two rounds.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -36,6 +37,10 @@ pub struct Asked {
     pub length: Duration,
     /// Where verdict, history and report go.
     pub folder: PathBuf,
+    /// A bug that is planted in every process.
+    pub bug: Option<Bug>,
+    /// How long nothing is done before and after the rounds.
+    pub calm: Duration,
     /// Whether the cluster's own data and logs are kept whatever happens.
     pub keep: bool,
 }
@@ -47,15 +52,17 @@ struct Done {
     windows: Vec<Window>,
     healed: Vec<Duration>,
     not_tried: Option<String>,
+    /// Only that damage was not noticed: the rest is looked at all the same.
+    unnoticed: bool,
     not_healed: Option<String>,
 }
 
 /// Does a scenario and judges. Whatever happens ends in a verdict; an error means that none could be written.
-pub async fn run(asked: &Asked) -> Result<Outcome> {
+pub async fn run(asked: &Asked) -> Result<Results> {
     let Asked { scenario, seed, .. } = asked;
     say(&format!("{}, seed {seed}: {}", scenario.name, scenario.proves));
     let mut done = Done::default();
-    let results = match Stage::build(Size::default(), scenario).await {
+    let results = match Stage::build(Size::default(), scenario, asked.bug).await {
         Ok(stage) => on(asked, stage, &mut done).await?,
         Err(error) => {
             done.not_tried = Some(format!("{error:#}"));
@@ -65,7 +72,7 @@ pub async fn run(asked: &Asked) -> Result<Outcome> {
     results.write(&asked.folder)?;
     say(&results.to_string());
     say(&format!("  {}", asked.folder.join("report.html").display()));
-    Ok(results.verdict.outcome)
+    Ok(results)
 }
 
 /// What was seen of the cluster at the end.
@@ -87,9 +94,9 @@ async fn on(asked: &Asked, mut stage: Stage, done: &mut Done) -> Result<Results>
     let workload = Workload::start(Routers::for_clients(&urls, load.clients)?, numbers.clone(), load);
     rounds(asked, &mut stage, &workload, done).await;
     let history = workload.stop().await?;
-    let errands = stage.end_errands().await?;
-    let mut seen = Seen { events: history.events(), numbers: Some(numbers), errands, ..Seen::default() };
-    if done.not_healed.is_none() && done.not_tried.is_none() {
+    let errands = stage.end_errands().await;
+    let mut seen = Seen { events: history.events(), numbers: Some(numbers), ..Seen::default() };
+    if done.not_healed.is_none() && (done.not_tried.is_none() || done.unnoticed) {
         match stage.compare(replicas_at_the_end(asked.scenario, asked.seed)).await {
             Ok(entries) => (seen.equal, seen.live_entries) = (Some(true), Some(entries)),
             Err(error) => {
@@ -99,8 +106,16 @@ async fn on(asked: &Asked, mut stage: Stage, done: &mut Done) -> Result<Results>
         }
         seen.sweep = history.sweep(&Routers::new(&urls)?).await;
     }
+    match errands {
+        Ok(found) => seen.errands = found,
+        // Where all else is broken it cannot end well: that must not hide what the clients saw.
+        Err(error) => {
+            done.not_tried.get_or_insert_with(|| format!("end what was done beside the load: {error:#}"));
+        }
+    }
     let results = judge(asked, std::mem::take(done), &seen);
-    if results.verdict.outcome == Outcome::Held && !asked.keep {
+    // What a planted bug left behind is of no use to anybody.
+    if (results.verdict.outcome == Outcome::Held || asked.bug.is_some()) && !asked.keep {
         stage.passed()?;
     }
     Ok(results)
@@ -109,22 +124,22 @@ async fn on(asked: &Asked, mut stage: Stage, done: &mut Done) -> Result<Results>
 async fn rounds(asked: &Asked, stage: &mut Stage, workload: &Workload, done: &mut Done) {
     let mut dice = StdRng::seed_from_u64(asked.seed);
     let began = Instant::now();
-    tokio::time::sleep(CALM).await;
+    tokio::time::sleep(asked.calm).await;
     loop {
         let acts = (asked.scenario.round)(&mut dice);
         if let Err(trouble) = round(stage, workload, &acts, done).await {
             match trouble {
-                Trouble::NotTried(error) => done.not_tried = Some(format!("{error:#}")),
+                Trouble::NotTried(error) | Trouble::Unnoticed(error) => done.not_tried = Some(format!("{error:#}")),
                 Trouble::NotHealed(error) => done.not_healed = Some(format!("{error:#}")),
             }
             return;
         }
-        if asked.scenario.once || began.elapsed() + CALM >= asked.length {
+        if asked.scenario.once || began.elapsed() + asked.calm >= asked.length {
             break;
         }
         tokio::time::sleep(PAUSE).await;
     }
-    tokio::time::sleep(CALM).await;
+    tokio::time::sleep(asked.calm).await;
 }
 
 async fn round(stage: &mut Stage, workload: &Workload, acts: &[Act], done: &mut Done) -> Result<(), Trouble> {
@@ -139,6 +154,10 @@ async fn round(stage: &mut Stage, workload: &Workload, acts: &[Act], done: &mut 
         let step = Step::new(round, act, &cast, began, ended);
         say(&format!("  {step}"));
         done.steps.push(step);
+        if let Err(Trouble::Unnoticed(error)) = result {
+            (done.not_tried, done.unnoticed) = (Some(format!("{error:#}")), true);
+            continue;
+        }
         result?;
         if matches!(act, Act::Whole { .. }) {
             done.healed.push(ended.since(began));
@@ -182,6 +201,7 @@ fn judge(asked: &Asked, done: Done, seen: &Seen) -> Results {
         proves: asked.scenario.proves,
         seed: asked.seed,
         minutes: asked.length.as_secs_f64() / 60.0,
+        planted: asked.bug.map(Bug::name),
         commit: commit(),
         verdict,
         figures,

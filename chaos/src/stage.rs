@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, bail, ensure};
+use dnc_planted::Bug;
 use dnc_tests::cluster::{Cluster, ClusterName, READY_LIMIT, Size, Victim};
 use dnc_tests::process::{Process, Role};
 use dnc_tests::wait::until;
@@ -12,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::disk::{Disks, Told, damage};
 use crate::errands::{Errands, Findings};
+use crate::moves::Drain;
 use crate::plan::{Act, Cast, Group};
 use crate::say;
 use crate::scenarios::Scenario;
@@ -46,6 +48,7 @@ pub struct Stage {
     world: World,
     disks: Disks,
     errands: Errands,
+    drain: Option<Drain>,
     name: ClusterName,
 }
 
@@ -54,6 +57,8 @@ pub struct Stage {
 pub enum Trouble {
     /// A fault could not be done. Nothing was shown.
     NotTried(Error),
+    /// Damage that was done was not noticed. Whether it did any harm is still to be seen.
+    Unnoticed(Error),
     /// The cluster did not become whole again in time.
     NotHealed(Error),
 }
@@ -61,13 +66,13 @@ pub enum Trouble {
 // === impl Stage ===
 
 impl Stage {
-    /// Starts a cluster in a world of its own, as the scenario needs it.
-    pub async fn build(size: Size, scenario: &Scenario) -> Result<Stage> {
-        let disks = Disks::new(scenario.small_disk, scenario.router_settings)?;
+    /// Starts a cluster in a world of its own, as the scenario needs it, with a bug planted if one is named.
+    pub async fn build(size: Size, scenario: &Scenario, bug: Option<Bug>) -> Result<Stage> {
+        let disks = Disks::new(scenario.small_disk, scenario.router_settings, bug)?;
         let mut world = World::new(Box::new(disks.clone()))?;
         let cluster = Cluster::start_in(size, &mut world).await?;
         let name = cluster.name().await?;
-        Ok(Stage { cluster, world, disks, errands: Errands::default(), name })
+        Ok(Stage { cluster, world, disks, errands: Errands::default(), drain: None, name })
     }
 
     /// The cluster.
@@ -106,9 +111,23 @@ impl Stage {
             Act::LedByOthers(group) => self.led_by_others(&cast.all(group)).await.map_err(Trouble::NotHealed),
             Act::Load => self.errands.load(&self.routers()).await.map_err(Trouble::NotTried),
             Act::Loaded => self.errands.loaded().await.map_err(Trouble::NotHealed),
-            Act::AddRule { router } => {
-                self.errands.add_rule(*router, &self.routers()).await.map_err(Trouble::NotHealed)
+            Act::AddRule { router } => self.errands.add_rule(*router, &self.routers()).map_err(Trouble::NotTried),
+            Act::RuleAdded => self.errands.rule_added().await.map_err(Trouble::NotHealed),
+            Act::Burst => self.errands.burst(&self.routers()).await.map_err(Trouble::NotTried),
+            Act::Crowd => self.crowd().await.map_err(Trouble::NotHealed),
+            Act::Exempt => self.errands.exempt(&self.routers()).await.map_err(Trouble::NotTried),
+            Act::SuppressAgain => self.errands.suppress_again(&self.routers()).await.map_err(Trouble::NotTried),
+            Act::RepeatReleases => self.errands.repeat_releases().await.map_err(Trouble::NotHealed),
+            Act::Join => self.cluster.add_node_in(&mut self.world).await.map(drop).map_err(Trouble::NotTried),
+            Act::Depart { who, router } => {
+                let (node, through) = (cast.of(*who).index, self.cluster.routers[*router].grpc);
+                let drain = Drain::begin(&self.cluster, node, through).await.map_err(Trouble::NotTried)?;
+                self.drain = Some(drain);
+                Ok(())
             }
+            Act::Moved(moves) => self.drain()?.moved(*moves).await.map_err(Trouble::NotHealed),
+            Act::Departed => self.drain()?.ended(&self.cluster, &self.name).await.map_err(Trouble::NotHealed),
+            Act::Noticed(group) => self.noticed(cast, group).map_err(Trouble::Unnoticed),
             Act::Flood(times, tenant) => {
                 self.errands.flood(*times, tenant, &self.routers()).await.map_err(Trouble::NotTried)
             }
@@ -124,6 +143,22 @@ impl Stage {
             }
             other => self.hurt(other, cast).with_context(|| other.to_string()).map_err(Trouble::NotTried),
         }
+    }
+
+    fn drain(&self) -> Result<&Drain, Trouble> {
+        self.drain.as_ref().context("no node is being drained").map_err(Trouble::NotTried)
+    }
+
+    async fn crowd(&mut self) -> Result<()> {
+        let shards = self.cluster.catalog().await?.shard_map.shards();
+        self.errands.crowd(&self.routers(), shards).await
+    }
+
+    fn noticed(&mut self, cast: &Cast, group: &Group) -> Result<()> {
+        self.each(cast, group, |process| {
+            ensure!(damage::noticed(&process.log, &process.data), "{} never met with the damage", process.name());
+            Ok(())
+        })
     }
 
     fn hurt(&mut self, act: &Act, cast: &Cast) -> Result<()> {
@@ -173,6 +208,17 @@ impl Stage {
             | Act::Load
             | Act::Loaded
             | Act::AddRule { .. }
+            | Act::RuleAdded
+            | Act::Burst
+            | Act::Crowd
+            | Act::Exempt
+            | Act::SuppressAgain
+            | Act::RepeatReleases
+            | Act::Join
+            | Act::Depart { .. }
+            | Act::Moved(_)
+            | Act::Departed
+            | Act::Noticed(_)
             | Act::Flood(..)
             | Act::Ebb => bail!("{act} takes time"),
         }

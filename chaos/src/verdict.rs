@@ -13,6 +13,9 @@ use crate::figures::{Latency, Window};
 /// How long after a fault a check may still fail because of it, where checks may fail: one that has just begun is tried again.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
+/// The promise that errands look at.
+const BESIDE: &str = "what is acknowledged beside the load holds";
+
 /// How many broken promises are told one by one.
 const TOLD: usize = 50;
 
@@ -128,11 +131,7 @@ impl Verdict {
             ),
             promise("the cluster heals in time", evidence.healed.len() + unhealed, unhealed),
         ];
-        promises.extend(
-            evidence
-                .errands
-                .map(|found| promise("lists and rules hold once they are acknowledged", found.checked, found.broken)),
-        );
+        promises.extend(evidence.errands.map(|found| promise(BESIDE, found.checked, found.broken)));
         let unseen = promises.iter().find(|promise| promise.checked == 0).map(|promise| promise.promise);
         let outcome = if promises.iter().any(|promise| promise.broken > 0) {
             Outcome::Broken

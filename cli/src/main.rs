@@ -31,6 +31,8 @@ use self::args::{Args, Command};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "planted-bugs")]
+    tell_what_is_planted();
     let args = Args::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime") {
         Ok(runtime) => runtime,
@@ -40,6 +42,14 @@ fn main() -> ExitCode {
     // Whatever still runs has had its time to stop.
     runtime.shutdown_timeout(Duration::from_secs(1));
     done.unwrap_or_else(|error| output::fail(&error))
+}
+
+/// Nobody should wonder what this binary is, or run it with a bug that there is not.
+#[cfg(feature = "planted-bugs")]
+#[allow(clippy::print_stderr, reason = "before anything can log")]
+fn tell_what_is_planted() {
+    let bug = dnc_planted::chosen().map_or("none of them chosen", dnc_planted::Bug::name);
+    eprintln!("this binary holds planted bugs: {bug}");
 }
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {

@@ -37,6 +37,18 @@ fn switched_on(name: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// `make chaos-mutants` builds another binary, with the feature.
+#[cfg(not(feature = "planted-bugs"))]
+#[test]
+fn the_binary_holds_no_planted_bug_and_takes_no_notice_of_the_variable_that_chooses_one() {
+    let binary = std::fs::read(env!("CARGO_BIN_EXE_dnc")).unwrap();
+    let named = |name: &str| binary.windows(name.len()).any(|window| window == name.as_bytes());
+    assert!(named("DNC_CONFIG"), "names are found in it");
+    assert!(!named(dnc_planted::VARIABLE));
+    let plain = dnc(&["--version"], &[]);
+    assert_eq!(dnc(&["--version"], &[(dnc_planted::VARIABLE, "no-such-bug")]), plain);
+}
+
 #[test]
 fn a_missing_setting_is_named_with_all_the_ways_to_give_it() {
     let said = refused(&["meta"], &[]);

@@ -10,6 +10,7 @@ use dnc_core::catalog::{Change, Decision, NodeAddresses, Refusal};
 use dnc_core::codec;
 use dnc_core::ids::NodeId;
 use dnc_meta::{CatalogCache, MetaClient, ProposeError};
+use dnc_planted::Bug;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -61,7 +62,7 @@ pub async fn join(
     cache: &CatalogCache,
     stop: &CancellationToken,
 ) -> Result<Identity, Error> {
-    let incarnation = incarnation(store)?;
+    let incarnation = incarnation(store, options)?;
     loop {
         let founded = cache.wait_for(ATTEMPT, |catalog| catalog.founding.is_some()).await;
         if let Ok(known) = founded {
@@ -93,7 +94,7 @@ pub async fn announce(
     meta: MetaClient,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let incarnation = incarnation(&store)?;
+    let incarnation = incarnation(&store, &options)?;
     loop {
         match register(&options, incarnation, &meta).await {
             Ok(node) if node == identity.node => return Ok(()),
@@ -126,11 +127,14 @@ async fn register(options: &Options, incarnation: u128, meta: &MetaClient) -> Re
 }
 
 /// Made once with the data folder.
-pub fn incarnation(store: &Store) -> Result<u128, Error> {
+pub fn incarnation(store: &Store, options: &Options) -> Result<u128, Error> {
     if let Some(bytes) = store.local_get(INCARNATION)? {
         return Ok(codec::decode(&bytes)?);
     }
-    let made = uuid::Uuid::new_v4().as_u128();
+    let made = match dnc_planted::is(Bug::ReuseNodeId) {
+        true => u128::from(xxhash_rust::xxh3::xxh3_64(options.advertise.as_bytes())),
+        false => uuid::Uuid::new_v4().as_u128(),
+    };
     store.local_put_sync(INCARNATION, &codec::encode(&made))?;
     Ok(made)
 }

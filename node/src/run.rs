@@ -178,7 +178,7 @@ impl Life<'_> {
         };
         let Identity { cluster, node } = identity;
         tracing::info!(node, cluster = %ClusterId(cluster), "this node");
-        let card = Card { cluster, incarnation: identity::incarnation(&store)?, state: State::Lives };
+        let card = Card { cluster, incarnation: identity::incarnation(&store, options)?, state: State::Lives };
         if asked_to_stop.run_until_cancelled(self.settle(&card, &meta)).await.transpose()?.is_none() {
             return Ok(End::Stopped);
         }

@@ -15,7 +15,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use dnc_planted::Bug;
 use dnc_tests::cluster::Victim;
 use dnc_tests::process::Role;
 use tempfile::TempDir;
@@ -39,6 +40,7 @@ pub struct Disks {
     folder: Arc<TempDir>,
     controls: Arc<Mutex<BTreeMap<Victim, Control>>>,
     router_settings: &'static [(&'static str, &'static str)],
+    bug: Option<Bug>,
     small: Option<Victim>,
     small_disk: Arc<Mutex<Option<SmallDisk>>>,
 }
@@ -46,13 +48,18 @@ pub struct Disks {
 // === impl Disks ===
 
 impl Disks {
-    /// Builds the library. The process that is named will have a small disk, routers these variables.
-    pub fn new(small: Option<Victim>, router_settings: &'static [(&'static str, &'static str)]) -> Result<Disks> {
+    /// Builds the library. The process that is named will have a small disk, routers these variables, all of them the bug.
+    pub fn new(
+        small: Option<Victim>,
+        router_settings: &'static [(&'static str, &'static str)],
+        bug: Option<Bug>,
+    ) -> Result<Disks> {
         let folder = tempfile::Builder::new().prefix("dnc-chaos-").tempdir().context("make a folder for the shim")?;
         let disks = Disks {
             folder: Arc::new(folder),
             controls: Arc::default(),
             router_settings,
+            bug,
             small,
             small_disk: Arc::default(),
         };
@@ -147,6 +154,7 @@ impl Dress for Disks {
             variables.push(("DNC_SCRUB__INTERVAL_S".into(), SCRUB_INTERVAL_S.into()));
         }
         variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        variables.extend(self.bug.map(|bug| (dnc_planted::VARIABLE.to_owned(), bug.name().to_owned())));
         if small {
             variables.push(variable("CHAOS_SMALL_DISK", data));
             variables.push(("DNC_DISK__FREE_MIB_MIN".into(), SMALL_FREE_MIB_MIN.into()));

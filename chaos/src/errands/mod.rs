@@ -1,12 +1,17 @@
 //! What is done beside the load, by a scenario that needs it: lists that are replaced, rules that are
-//! added, callers in floods.
+//! added, exemptions that come and go, callers in floods.
 //!
 //! Each errand asks both routers all the time whether what was acknowledged is so. What they saw that
 //! must not be ends up in [`Findings`].
 
+mod burst;
+mod crowd;
+mod exempt;
 mod flood;
 mod lists;
+mod repeats;
 mod rules;
+mod watch;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -14,10 +19,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use self::burst::Burst;
+use self::crowd::Crowd;
+use self::exempt::Exempt;
 use self::flood::Flood;
 #[cfg(test)]
 pub use self::flood::IN_FLIGHT;
 use self::lists::Lists;
+use self::repeats::Repeats;
 use self::rules::Rules;
 
 /// How long anything that was begun may take, tries again included.
@@ -50,6 +59,10 @@ pub struct Errands {
     lists: Option<Lists>,
     rules: Option<Rules>,
     flood: Option<Flood>,
+    burst: Option<Burst>,
+    crowd: Option<Crowd>,
+    exempt: Option<Exempt>,
+    repeats: Option<Repeats>,
 }
 
 // === impl Shared ===
@@ -87,10 +100,46 @@ impl Errands {
         self.lists.as_mut().context("no list is being replaced")?.loaded().await
     }
 
-    /// Adds a rule through one router, and watches all of them from then on.
-    pub async fn add_rule(&mut self, through: usize, routers: &[SocketAddr]) -> Result<()> {
+    /// Begins to add a rule through one router, and watches all of them from when it is acknowledged.
+    pub fn add_rule(&mut self, through: usize, routers: &[SocketAddr]) -> Result<()> {
         ensure!(through < routers.len(), "there is no router {through}");
-        self.rules.get_or_insert_with(|| Rules::begin(routers)).add(through).await
+        self.rules.get_or_insert_with(|| Rules::begin(routers)).begin_adding(through)
+    }
+
+    /// Waits until the rule is acknowledged.
+    pub async fn rule_added(&mut self) -> Result<()> {
+        self.rules.as_mut().context("no rule is being added")?.added().await
+    }
+
+    /// Begins to suppress many numbers, until their callers are not answered any more.
+    pub async fn burst(&mut self, routers: &[SocketAddr]) -> Result<()> {
+        self.burst.get_or_insert_with(|| Burst::begin(routers)).rise().await
+    }
+
+    /// Suppresses so many numbers of one shard that its filter must grow.
+    pub async fn crowd(&mut self, routers: &[SocketAddr], shards: u32) -> Result<()> {
+        self.crowd.get_or_insert_default().come(routers, shards).await
+    }
+
+    /// Begins to grant exemptions and to revoke them.
+    pub async fn exempt(&mut self, routers: &[SocketAddr]) -> Result<()> {
+        if self.exempt.is_none() {
+            self.exempt = Some(Exempt::begin(routers).await?);
+        }
+        Ok(())
+    }
+
+    /// Suppresses numbers, releases them, and suppresses them again.
+    pub async fn suppress_again(&mut self, routers: &[SocketAddr]) -> Result<()> {
+        if self.repeats.is_none() {
+            self.repeats = Some(Repeats::begin(routers)?);
+        }
+        self.repeats.as_mut().context("it was made just now")?.suppress_again().await
+    }
+
+    /// Repeats those releases.
+    pub async fn repeat_releases(&mut self) -> Result<()> {
+        self.repeats.as_mut().context("nothing was released")?.repeat().await
     }
 
     /// So many times as many callers of one tenant as the routers take in begin to ask.
@@ -108,6 +157,19 @@ impl Errands {
         let mut found: Option<Findings> = None;
         let all = [
             self.flood.map(Flood::end),
+            self.crowd.map(Crowd::end),
+            match self.burst {
+                Some(burst) => Some(burst.end().await?),
+                None => None,
+            },
+            match self.exempt {
+                Some(exempt) => Some(exempt.end().await?),
+                None => None,
+            },
+            match self.repeats {
+                Some(repeats) => Some(repeats.end().await?),
+                None => None,
+            },
             match self.lists {
                 Some(lists) => Some(lists.end().await?),
                 None => None,

@@ -14,6 +14,7 @@ use dnc_core::ids::{RegistryId, RequestId, TenantId, VersionId};
 use dnc_core::number::PhoneNumber;
 use dnc_core::verdict::LiveFinding;
 use dnc_core::view::View;
+use dnc_planted::Bug;
 
 use super::keys::{self, Standing};
 use super::loaded::Loaded;
@@ -76,7 +77,10 @@ impl Shard {
             return Err(ShardError::Foreign);
         }
         let mut found = Found::default();
-        let tail = self.read_tail(numbers, &mut found.live)?;
+        let tail = match dnc_planted::is(Bug::IgnoreLogTail) {
+            true => Tail::default(),
+            false => self.read_tail(numbers, &mut found.live)?,
+        };
         // Only now the state: the overlay lets go of what the state has.
         let loaded = self.loaded()?;
         let (mut hits, mut false_hits) = (0, 0);

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use dnc_consensus::Keyspace;
+use dnc_planted::Bug;
 
 use super::bloom::Bloom;
 use super::keys::{self, Standing};
@@ -38,6 +39,9 @@ impl Loaded {
             Ok(())
         })?;
         let bloom = Bloom::new(numbers.len());
+        if dnc_planted::is(Bug::FilterNotFilled) {
+            numbers.clear();
+        }
         numbers.into_iter().for_each(|number| bloom.insert(number));
         Ok((Loaded { state: state.clone(), bloom }, suppressions))
     }

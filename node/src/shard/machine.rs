@@ -14,6 +14,7 @@ use dnc_core::command::{Addition, ShardCommand};
 use dnc_core::number::PhoneNumber;
 use dnc_core::record::Record;
 use dnc_core::verdict::LiveFinding;
+use dnc_planted::Bug;
 
 use super::loaded::Loaded;
 use super::overlay::Pending;
@@ -77,6 +78,9 @@ impl Shard {
             let _ = requests.remember(keys::parse_request(key)?, codec::decode(value)?);
             Ok(())
         })?;
+        if dnc_planted::is(Bug::RequestsNotReloaded) {
+            requests = Requests::default();
+        }
         if let Some(revision) = records::read(state, &[keys::BARRIER])? {
             self.barrier.fetch_max(revision, Ordering::AcqRel);
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dnc_core::registry::{Content, Coverage, LoadReport, Registry};
+use dnc_planted::Bug;
 use dnc_proto::v1;
 use futures::FutureExt;
 use tokio::time::Instant;
@@ -132,6 +133,9 @@ impl<C: Cluster> Imports<C> {
             Entries::Changes(changes) => stage.write(&amend::plan(scope, changes, shards)?).await?,
         };
         let seals = stage.seal(shards).await?;
+        if dnc_planted::is(Bug::ActivateUnsealed) {
+            return Ok(Staged::new(sum, &seals));
+        }
         let deadline = Instant::now() + Duration::from_secs(self.options.import.verify_s);
         let version = (loading.registry, loading.version);
         ready::wait(&self.cluster, version, Expected::Seals(&seals), deadline).await?;
@@ -148,7 +152,7 @@ fn content(loading: &Loading, lists: &Lists, scope: &Scope, staged: &Staged) -> 
         Entries::Changes(_) => areas::amended(before, &staged.sum.by_area).ok_or(Error::Unexpected)?,
     };
     let expected = by_area.values().sum();
-    if staged.numbers != expected {
+    if staged.numbers != expected && !dnc_planted::is(Bug::ActivateUnsealed) {
         return Err(Error::WrongSum { found: staged.numbers, expected });
     }
     let loaded = scope.coverage(&by_area);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use dnc_core::catalog::Catalog;
 use dnc_core::ids::NodeId;
 use dnc_meta::Known;
+use dnc_planted::Bug;
 use dnc_proto::internal as wire;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -94,7 +95,7 @@ impl Route {
                     wire::NodeCheckRequest { view: known.view.revision, questions, request_id: request_id.to_owned() };
                 calls.push(self.call(node, indices, message, time_for(numbers), &known.catalog));
             }
-            let outdated = named.revision > known.catalog.revision;
+            let outdated = named.revision > known.catalog.revision && !dnc_planted::is(Bug::JudgeByOldCatalog);
             if outdated || gathers.iter().all(|gather| gather.is_done(bulk)) {
                 return named;
             }

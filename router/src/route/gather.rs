@@ -12,6 +12,7 @@ use dnc_core::ids::{NodeId, Position, RegistryId, ShardId};
 use dnc_core::number::PhoneNumber;
 use dnc_core::read_rule::{Settlement, Standing, settle};
 use dnc_core::verdict::{Findings, LiveFinding};
+use dnc_planted::Bug;
 use dnc_proto::internal as wire;
 
 /// The numbers of one shard, and the answers to them so far.
@@ -129,6 +130,10 @@ impl Gather {
         for (at, finding) in &counted.live {
             findings[*at].live.push(finding.clone());
         }
+        if dnc_planted::is(Bug::AnyExemptionLifts) {
+            let shown = self.answers.values().flat_map(|answer| &answer.exemptions);
+            shown.for_each(|(at, exemption)| findings[*at].exemptions.push(exemption.clone()));
+        }
         // An exemption lets a listed number be called: it counts only if nobody who answered knows of its end.
         for (at, exemption) in &counted.exemptions {
             if self.answers.values().all(|answer| answer.exempts(*at, exemption)) {
@@ -144,7 +149,8 @@ impl Gather {
     }
 
     fn settlement(&self) -> Settlement {
-        let standings: Vec<Standing> = self.answers.values().map(|a| a.standing.clone()).collect();
+        let mut standings: Vec<Standing> = self.answers.values().map(|a| a.standing.clone()).collect();
+        miscount(&mut standings);
         settle(&standings)
     }
 
@@ -157,6 +163,23 @@ impl Gather {
 
     fn bulk(&self) -> Option<&[(usize, RegistryId)]> {
         self.answers.values().find_map(|a| a.bulk.as_deref())
+    }
+}
+
+/// Bugs planted in how answers are counted.
+fn miscount(standings: &mut [Standing]) {
+    if dnc_planted::is(Bug::AnswerFromOne) {
+        standings.iter_mut().for_each(|a| a.membership = Arc::new(vec![BTreeSet::from([a.node])]));
+    }
+    if dnc_planted::is(Bug::OldestLogCounts) {
+        let reversed = |at: Position| Position { term: u64::MAX - at.term, index: u64::MAX - at.index };
+        standings.iter_mut().for_each(|a| a.last = a.last.map(reversed));
+    }
+    if dnc_planted::is(Bug::StaleMembership)
+        && let Some(oldest) = standings.iter().filter(|a| a.membership_at.is_some()).min_by_key(|a| a.membership_at)
+    {
+        let oldest = oldest.membership.clone();
+        standings.iter_mut().for_each(|a| a.membership = oldest.clone());
     }
 }
 

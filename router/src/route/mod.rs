@@ -24,6 +24,7 @@ use dnc_core::number::PhoneNumber;
 use dnc_core::verdict::{Asker, Judgement, judge};
 use dnc_core::view::View;
 use dnc_meta::{CatalogCache, Known, MetaClient};
+use dnc_planted::Bug;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -120,7 +121,7 @@ impl Route {
         let named = self.ask(&mut gathers, &known, true, request_id, deadline).await;
         let barrier = gathers.iter().filter_map(Gather::barrier).max();
         let needed = barrier.unwrap_or(0).max(named.revision);
-        if needed <= known.catalog.revision {
+        if needed <= known.catalog.revision || dnc_planted::is(Bug::JudgeByOldCatalog) {
             return Round::Settled(known, gathers);
         }
         // A replica knows of a newer catalog: what it lists may not be missed.

@@ -15,6 +15,7 @@ mod sweep;
 use dnc_consensus::{MachineError, Transition};
 use dnc_core::command::{MAX_RUN_BYTES, ShardCommand, ShardRefusal, ShardReply};
 use dnc_core::number::PhoneNumber;
+use dnc_planted::Bug;
 
 use super::requests::{Answered, Outcome};
 use super::{Shard, ShardError, keys, records};
@@ -104,6 +105,7 @@ fn barrier(revision: u64, tx: &mut Transition<'_>) -> Done {
 /// Refuses a request whose id named another one; what came of it, if it was applied before.
 fn repeated(seen: super::requests::Seen) -> Result<Option<Outcome>, ShardRefusal> {
     match seen {
+        _ if dnc_planted::is(Bug::ForgetRequests) => Ok(None),
         super::requests::Seen::New => Ok(None),
         super::requests::Seen::Before(outcome) => Ok(Some(outcome)),
         super::requests::Seen::Other => Err(ShardRefusal::RequestReused),
