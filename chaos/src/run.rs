@@ -52,8 +52,6 @@ struct Done {
     windows: Vec<Window>,
     healed: Vec<Duration>,
     not_tried: Option<String>,
-    /// Only that damage was not noticed: the rest is looked at all the same.
-    unnoticed: bool,
     not_healed: Option<String>,
 }
 
@@ -96,7 +94,7 @@ async fn on(asked: &Asked, mut stage: Stage, done: &mut Done) -> Result<Results>
     let history = workload.stop().await?;
     let errands = stage.end_errands().await;
     let mut seen = Seen { events: history.events(), numbers: Some(numbers), ..Seen::default() };
-    if done.not_healed.is_none() && (done.not_tried.is_none() || done.unnoticed) {
+    if done.not_healed.is_none() && done.not_tried.is_none() {
         match stage.compare(replicas_at_the_end(asked.scenario, asked.seed)).await {
             Ok(entries) => (seen.equal, seen.live_entries) = (Some(true), Some(entries)),
             Err(error) => {
@@ -129,7 +127,7 @@ async fn rounds(asked: &Asked, stage: &mut Stage, workload: &Workload, done: &mu
         let acts = (asked.scenario.round)(&mut dice);
         if let Err(trouble) = round(stage, workload, &acts, done).await {
             match trouble {
-                Trouble::NotTried(error) | Trouble::Unnoticed(error) => done.not_tried = Some(format!("{error:#}")),
+                Trouble::NotTried(error) => done.not_tried = Some(format!("{error:#}")),
                 Trouble::NotHealed(error) => done.not_healed = Some(format!("{error:#}")),
             }
             return;
@@ -154,10 +152,6 @@ async fn round(stage: &mut Stage, workload: &Workload, acts: &[Act], done: &mut 
         let step = Step::new(round, act, &cast, began, ended);
         say(&format!("  {step}"));
         done.steps.push(step);
-        if let Err(Trouble::Unnoticed(error)) = result {
-            (done.not_tried, done.unnoticed) = (Some(format!("{error:#}")), true);
-            continue;
-        }
         result?;
         if matches!(act, Act::Whole { .. }) {
             done.healed.push(ended.since(began));

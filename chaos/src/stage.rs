@@ -57,8 +57,6 @@ pub struct Stage {
 pub enum Trouble {
     /// A fault could not be done. Nothing was shown.
     NotTried(Error),
-    /// Damage that was done was not noticed. Whether it did any harm is still to be seen.
-    Unnoticed(Error),
     /// The cluster did not become whole again in time.
     NotHealed(Error),
 }
@@ -127,7 +125,6 @@ impl Stage {
             }
             Act::Moved(moves) => self.drain()?.moved(*moves).await.map_err(Trouble::NotHealed),
             Act::Departed => self.drain()?.ended(&self.cluster, &self.name).await.map_err(Trouble::NotHealed),
-            Act::Noticed(group) => self.noticed(cast, group).map_err(Trouble::Unnoticed),
             Act::Flood(times, tenant) => {
                 self.errands.flood(*times, tenant, &self.routers()).await.map_err(Trouble::NotTried)
             }
@@ -152,13 +149,6 @@ impl Stage {
     async fn crowd(&mut self) -> Result<()> {
         let shards = self.cluster.catalog().await?.shard_map.shards();
         self.errands.crowd(&self.routers(), shards).await
-    }
-
-    fn noticed(&mut self, cast: &Cast, group: &Group) -> Result<()> {
-        self.each(cast, group, |process| {
-            ensure!(damage::noticed(&process.log, &process.data), "{} never met with the damage", process.name());
-            Ok(())
-        })
     }
 
     fn hurt(&mut self, act: &Act, cast: &Cast) -> Result<()> {
@@ -186,7 +176,7 @@ impl Stage {
             }
             Act::PowerCut(group) => self.power_cut(&cast.all(group)),
             Act::Fill => self.disks.fill(),
-            Act::Drain => self.drain(),
+            Act::Drain => self.make_room(),
             Act::Flip(group, which, permille) => self.each(cast, group, |process| {
                 ensure!(!process.is_running(), "{} runs", process.name());
                 damage::flip(&process.data, *which, *permille)
@@ -218,7 +208,6 @@ impl Stage {
             | Act::Depart { .. }
             | Act::Moved(_)
             | Act::Departed
-            | Act::Noticed(_)
             | Act::Flood(..)
             | Act::Ebb => bail!("{act} takes time"),
         }
@@ -259,7 +248,7 @@ impl Stage {
     }
 
     /// The node must have seen that there was no room.
-    fn drain(&mut self) -> Result<()> {
+    fn make_room(&mut self) -> Result<()> {
         let process = self.disks.drain()?;
         let log = self.cluster.process(process).log_text()?;
         ensure!(log.contains(FULL), "{process} never met with the full disk");

@@ -15,7 +15,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use dnc_planted::Bug;
 use dnc_tests::cluster::Victim;
 use dnc_tests::process::Role;
