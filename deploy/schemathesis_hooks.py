@@ -219,9 +219,10 @@ def query(path, fields):
         timed = not chosen or chosen[0] in TIMED
         fields = without(fields, *set(SEARCHED) - set(chosen), *(() if timed else ("from", "until")))
     if path.endswith("/dnc/import"):
-        # What the list of this test cannot be read by.
-        unfit = ("default_country", "national_digits", "csv_column")
-        fields = without({**fields, "file_name": "list.csv"}, *unfit, *(("everywhere",) if fields.get("covers") else ()))
+        # How the list of this test is read, whatever its registry says.
+        read_as = {"file_name": "list.csv", "default_country": 1, "national_digits": 10}
+        unfit = ("csv_column", "everywhere") if fields.get("covers") else ("csv_column",)
+        fields = {**without(fields, *unfit), **read_as}
     if path.endswith("/cluster/backups"):
         fields = {**fields, "place": PLACE}
     if path.endswith("/cluster/why"):
