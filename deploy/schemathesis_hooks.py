@@ -220,8 +220,8 @@ def query(path, fields):
         fields = without(fields, *set(SEARCHED) - set(chosen), *(() if timed else ("from", "until")))
     if path.endswith("/dnc/import"):
         # How the list of this test is read, whatever its registry says.
-        read_as = {"file_name": "list.csv", "default_country": 1, "national_digits": 10}
-        unfit = ("csv_column", "everywhere") if fields.get("covers") else ("csv_column",)
+        read_as = {"file_name": "list.csv", "covers": "201", "default_country": 1, "national_digits": 10}
+        unfit = ("csv_column", "everywhere")
         fields = {**without(fields, *unfit), **read_as}
     if path.endswith("/cluster/backups"):
         fields = {**fields, "place": PLACE}
