@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Duty, Founding, Move, Purpose, RestorePart, Restored, ShardMap};
-use crate::ids::{NodeId, RegistryId, RequestId, TenantId, VersionId};
+use crate::ids::{NodeId, RegistryId, RequestId, ShardId, TenantId, VersionId};
 use crate::registry::{BadName, Claim, Content, RegistryKind, Settings, SyncRecord};
 use crate::rule::Rule;
 use crate::tenant::Terms;
@@ -420,6 +420,12 @@ pub enum Refusal {
     /// A backup that no cluster made.
     #[error("the backup makes no catalog: {0}")]
     BadRestore(String),
+    /// A damaged node whose replicas are needed.
+    #[error("without node {0}, shard {1} has no majority of replicas without damage")]
+    Needed(NodeId, ShardId),
+    /// It is empty, and retired as soon as its successor holds what it held.
+    #[error("node {0} was damaged and has given its data up; it comes back under another id, and this one is retired")]
+    GaveUp(NodeId),
 }
 
 // === impl Refusal ===

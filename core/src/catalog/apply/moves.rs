@@ -1,7 +1,7 @@
 //! Plans of moves: adopted, carried out move by move, cancelled; and what is wanted of nodes.
 
 use crate::catalog::moves::{MAX_HISTORY, MAX_MOVES, MAX_WHY, PastPlan};
-use crate::catalog::{Catalog, Decision, Duty, Move, Plan, Purpose, Refusal, ShardMap};
+use crate::catalog::{Catalog, Decision, Duty, Move, Plan, Purpose, Refusal, Repair, ShardMap};
 use crate::ids::{NodeId, RequestId, ShardId};
 
 impl Catalog {
@@ -10,6 +10,9 @@ impl Catalog {
             return Err(Refusal::UnknownNode(node));
         }
         if self.duty(node) != duty {
+            if matches!(self.moves.repairs.get(&node), Some(Repair::Granted | Repair::Succeeded(_))) {
+                return Err(Refusal::GaveUp(node));
+            }
             match duty {
                 Duty::Serving => self.moves.duties.remove(&node),
                 Duty::Draining | Duty::Lost => self.moves.duties.insert(node, duty),

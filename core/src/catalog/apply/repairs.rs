@@ -3,7 +3,7 @@
 use std::collections::btree_map::Entry;
 
 use crate::catalog::{Catalog, Decision, Duty, Refusal, Repair};
-use crate::ids::NodeId;
+use crate::ids::{NodeId, ShardId};
 
 impl Catalog {
     pub(super) fn report_damage(&mut self, incarnation: u128) -> Result<Decision, Refusal> {
@@ -15,17 +15,24 @@ impl Catalog {
         Ok(Decision::Node { id, revision: self.revision })
     }
 
+    /// Whoever proposes it has looked at who answers; what the catalog alone can tell is held here, whoever proposes.
     pub(super) fn grant_repair(&mut self, node: NodeId) -> Result<Decision, Refusal> {
-        match self.moves.repairs.get_mut(&node) {
-            Some(repair @ Repair::Waiting) => {
-                *repair = Repair::Granted;
-                self.moves.duties.insert(node, Duty::Lost);
-                self.bump();
-                self.done()
-            }
-            Some(Repair::Granted | Repair::Succeeded(_)) => self.done(),
-            None => Err(Refusal::NoRepair(node)),
+        match self.moves.repairs.get(&node) {
+            Some(Repair::Waiting) => {}
+            Some(Repair::Granted | Repair::Succeeded(_)) => return self.done(),
+            None => return Err(Refusal::NoRepair(node)),
         }
+        // Its moves count on what it holds.
+        if self.moves.plan.is_some() {
+            return Err(Refusal::PlanUnderWay);
+        }
+        if let Some(shard) = self.shard_map.shards_of(node).find(|shard| !self.is_whole_without_damaged(*shard)) {
+            return Err(Refusal::Needed(node, shard));
+        }
+        self.moves.repairs.insert(node, Repair::Granted);
+        self.moves.duties.insert(node, Duty::Lost);
+        self.bump();
+        self.done()
     }
 
     /// Once: two nodes never take the place of one.
@@ -41,6 +48,12 @@ impl Catalog {
         self.done()
     }
 
+    /// Whether a majority of a shard's replicas is on nodes that have found no damage.
+    fn is_whole_without_damaged(&self, shard: ShardId) -> bool {
+        let replicas = self.shard_map.replicas(shard);
+        replicas.iter().filter(|node| !self.moves.repairs.contains_key(node)).count() > replicas.len() / 2
+    }
+
     fn node_of(&self, incarnation: u128) -> Option<NodeId> {
         self.nodes.values().find(|node| node.incarnation == incarnation).map(|node| node.id)
     }
@@ -49,7 +62,8 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{Change, Founding, NodeAddresses};
+    use crate::catalog::{Change, Founding, Move, NodeAddresses, Purpose, ShardMap};
+    use crate::ids::RequestId;
 
     fn catalog() -> Catalog {
         let mut catalog = Catalog::default();
@@ -107,5 +121,52 @@ mod tests {
             let succeeded = catalog.apply(Change::Succeed { damaged: 2, incarnation });
             assert_eq!(succeeded, Decision::Refused(Refusal::UnknownFolder));
         }
+    }
+
+    /// Two shards, on nodes 1, 2, 3 and on nodes 2, 3, 4.
+    fn placed() -> Catalog {
+        let mut catalog = catalog();
+        catalog.apply(Change::PlaceShards(ShardMap { replicas: vec![vec![1, 2, 3], vec![2, 3, 4]] }));
+        catalog
+    }
+
+    #[test]
+    fn nobody_is_let_go_without_whom_a_shard_has_no_majority_of_whole_replicas() {
+        let mut catalog = placed();
+        for incarnation in [1, 2, 4] {
+            catalog.apply(Change::ReportDamage { incarnation });
+        }
+        for (node, shard) in [(1, 0), (2, 0), (4, 1)] {
+            let granted = catalog.apply(Change::GrantRepair { node });
+            assert_eq!(granted, Decision::Refused(Refusal::Needed(node, ShardId(shard))));
+            assert_eq!((catalog.duty(node), catalog.moves.repairs[&node]), (Duty::Serving, Repair::Waiting));
+        }
+    }
+
+    #[test]
+    fn nobody_is_let_go_while_replicas_move() {
+        let mut catalog = placed();
+        let purpose = Purpose { why: "test".into(), throttle: 0, made_ms: 1 };
+        let step = Move { shard: ShardId(0), to: 4, from: 3 };
+        catalog.apply(Change::AdoptPlan { id: RequestId(1), purpose, moves: vec![step] });
+        catalog.apply(Change::ReportDamage { incarnation: 1 });
+        assert_eq!(catalog.apply(Change::GrantRepair { node: 1 }), Decision::Refused(Refusal::PlanUnderWay));
+        catalog.apply(Change::FinishMove { plan: RequestId(1), step, now_ms: 2 });
+        assert!(done(&catalog.apply(Change::GrantRepair { node: 1 })));
+    }
+
+    #[test]
+    fn who_gave_its_data_up_never_serves_again_under_its_id() {
+        let mut catalog = placed();
+        catalog.apply(Change::ReportDamage { incarnation: 1 });
+        assert!(done(&catalog.apply(Change::SetDuty { node: 1, duty: Duty::Draining })), "it still holds its data");
+        assert!(done(&catalog.apply(Change::SetDuty { node: 1, duty: Duty::Serving })));
+        catalog.apply(Change::GrantRepair { node: 1 });
+        for duty in [Duty::Serving, Duty::Draining] {
+            let set = catalog.apply(Change::SetDuty { node: 1, duty });
+            assert_eq!(set, Decision::Refused(Refusal::GaveUp(1)));
+        }
+        assert!(done(&catalog.apply(Change::SetDuty { node: 1, duty: Duty::Lost })), "as it is");
+        assert_eq!(catalog.duty(1), Duty::Lost);
     }
 }
