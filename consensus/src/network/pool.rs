@@ -61,7 +61,7 @@ pub(crate) struct Lease {
 
 impl Pool {
     pub(crate) fn new(cluster: ClusterId, me: NodeId, options: HostOptions, peers: Arc<dyn Peers>) -> Self {
-        let throttle = Arc::new(Throttle::default());
+        let throttle = Arc::new(Throttle::new());
         Self { cluster, me, options, throttle, peers, lines: Mutex::new(HashMap::new()) }
     }
 

@@ -7,7 +7,7 @@ use futures::stream;
 use openraft::errors::StreamingError;
 use openraft::raft::SnapshotResponse;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::codec;
 use crate::error::StoreError;
@@ -27,6 +27,8 @@ struct Sending {
     /// Why reading the state failed. The stream has no way to say so.
     failure: Arc<Mutex<Option<StoreError>>>,
     throttle: Arc<Throttle>,
+    /// Given back with the last part: while the peer installs, another transfer may begin.
+    _place: OwnedSemaphorePermit,
 }
 
 /// Sends a snapshot and waits until the peer has installed or refused it.
@@ -40,10 +42,11 @@ pub(crate) async fn send_snapshot(
     let SnapshotData::Outgoing(outgoing) = snapshot.snapshot else {
         return Err(unreachable("a snapshot without contents cannot be sent").into());
     };
+    let place = pool.throttle.begin().await;
     let lease = pool.get(to, Purpose::Snapshot).map_err(unreachable)?;
     let (sent, mut progress) = watch::channel(0);
     let failure = Arc::new(Mutex::new(None));
-    let sending = Sending { sent, failure: failure.clone(), throttle: pool.throttle.clone() };
+    let sending = Sending { sent, failure: failure.clone(), throttle: pool.throttle.clone(), _place: place };
     let parts = parts(header(&vote, &snapshot.meta), outgoing, sending);
     let request = pool.envelope(to, group).seal(parts);
     let limit = Duration::from_millis(pool.options.snapshot_progress_ms);
