@@ -15,10 +15,11 @@ use crate::store::Store;
 use crate::types::{GroupId, LogPosition};
 
 impl Store {
-    /// Deletes the log and the state of a group that does not run here, and returns when that is on disk. Blocks.
+    /// Deletes the log and the state of a group of which nothing runs here (see `Host::discard_group`), and returns when
+    /// that is on disk. Blocks.
     ///
     /// What another thread still reads of the state is gone for it too.
-    pub fn discard(&self, group: GroupId) -> Result<(), StoreError> {
+    pub(crate) fn discard(&self, group: GroupId) -> Result<(), StoreError> {
         let db = self.db();
         let purged: Option<LogId> = db.record(group, Record::Purged)?;
         let applied: Applied = db.record(group, Record::Applied)?.unwrap_or_default();
@@ -53,7 +54,9 @@ mod tests {
     use openraft::{EntryPayload, RaftLogReader};
 
     use super::*;
+    use crate::error::HostError;
     use crate::raft_types::{Command, Entry, Vote, log_id};
+    use crate::replica::Replica;
     use crate::testing::{Recorder, contents, replica, store};
 
     fn command(index: u64) -> Entry {
@@ -102,5 +105,19 @@ mod tests {
             assert_eq!(log.try_get_log_entries(0..9).await.expect("read").len(), entries);
             assert_eq!(replica.reaches_floor(), group != 7);
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_log_that_is_cut_where_the_state_does_not_reach_is_damage() {
+        let folder = tempfile::tempdir().expect("folder");
+        let store = store(&folder);
+        {
+            let (_, mut log, _) = replica(&store, 7, Arc::new(Recorder::default()));
+            log.blocking_append((0..5).map(command).collect::<Vec<_>>()).await.expect("append");
+            log.purge(log_id(LogPosition { term: 3, index: 2 })).await.expect("purge");
+        }
+        let opened = Replica::open(store.clone(), GroupId(7), Arc::new(Recorder::default())).err();
+        assert!(matches!(&opened, Some(HostError::Store { source, .. }) if source.is_damage()), "{opened:?}");
+        assert!(store.damage().borrow().is_some());
     }
 }

@@ -65,8 +65,9 @@ impl StoreError {
     /// written: by another release, perhaps.)
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::Open { source, .. } => is_corruption(source) || lacks_a_file(source),
-            Self::Read(source) | Self::Write(source) => is_corruption(source),
+            Self::Open { source, .. } | Self::Read(source) | Self::Write(source) => {
+                is_corruption(source) || lacks_a_file(source)
+            }
             Self::Damaged(_) => true,
             Self::Format { .. } | Self::SyncFailed(_) | Self::Decode { .. } | Self::Closed | Self::Interrupted => false,
         }
@@ -106,8 +107,11 @@ pub enum HostError {
     /// The group does not run here.
     #[error("group {0} does not run here")]
     Unknown(GroupId),
-    /// The store failed while the group started.
-    #[error("start group {group}")]
+    /// The group is neither here nor gone yet.
+    #[error("group {0} is starting, stopping or being discarded")]
+    Busy(GroupId),
+    /// The store failed while the group was started or discarded.
+    #[error("start or discard group {group}")]
     Store {
         /// The group.
         group: GroupId,

@@ -70,7 +70,7 @@ pub(crate) struct Groups {
 }
 
 enum Slot {
-    /// Starting, or stopping.
+    /// Starting, stopping, or being discarded.
     Busy,
     Running(Group),
 }
@@ -101,9 +101,11 @@ impl Group {
         &self.inner.runtime
     }
 
-    /// It may vote: no lease of an earlier life is owed any more, and its log has what that life's had.
+    /// It may vote: no lease of an earlier life is owed any more, its log has what that life's had, and what it reads of
+    /// its own promises is on disk.
     pub(crate) fn may_vote(&self) -> bool {
-        Instant::now() >= self.inner.ready_at && self.inner.replica.reaches_floor()
+        let replica = &self.inner.replica;
+        Instant::now() >= self.inner.ready_at && replica.reaches_floor() && replica.store.wal().check().is_ok()
     }
 
     /// Lets the replica campaign, unless nothing new is to be written here, or an earlier life of it may owe a lease yet.
@@ -316,7 +318,7 @@ fn stopped(_: Fatal<Types>) -> GroupError {
     GroupError::Stopped
 }
 
-/// A group's place while it starts; free again if the start fails, panics or is given up.
+/// A group's place while it is worked on; free again when that has ended, failed, panicked or was given up.
 struct Reserved<'a> {
     groups: &'a Groups,
     id: GroupId,
@@ -356,25 +358,39 @@ impl Groups {
         id: GroupId,
         start: impl Future<Output = Result<Group, HostError>>,
     ) -> Result<Group, HostError> {
-        {
-            let mut slots = self.slots.lock();
-            if slots.contains_key(&id) {
-                return Err(HostError::Running(id));
-            }
-            slots.insert(id, Slot::Busy);
-        }
-        let mut reserved = Reserved { groups: self, id, kept: false };
+        let mut reserved = self.reserve(id)?;
         let group = start.await?;
         self.slots.lock().insert(id, Slot::Running(group.clone()));
         reserved.kept = true;
         Ok(group)
     }
 
+    /// Does something with what a group has left behind: nobody starts it meanwhile, and nothing of it runs.
+    pub(crate) async fn while_away<T>(
+        &self,
+        id: GroupId,
+        work: impl Future<Output = Result<T, HostError>>,
+    ) -> Result<T, HostError> {
+        let _reserved = self.reserve(id)?;
+        work.await
+    }
+
+    fn reserve(&self, id: GroupId) -> Result<Reserved<'_>, HostError> {
+        let mut slots = self.slots.lock();
+        match slots.get(&id) {
+            Some(Slot::Running(_)) => return Err(HostError::Running(id)),
+            Some(Slot::Busy) => return Err(HostError::Busy(id)),
+            None => slots.insert(id, Slot::Busy),
+        };
+        Ok(Reserved { groups: self, id, kept: false })
+    }
+
     /// Stops a group. Until it has stopped, it cannot be started again.
     pub(crate) async fn stop(&self, id: GroupId) -> Result<(), HostError> {
         let group = match self.slots.lock().get_mut(&id) {
             Some(slot @ Slot::Running(_)) => std::mem::replace(slot, Slot::Busy),
-            Some(Slot::Busy) | None => return Err(HostError::Unknown(id)),
+            Some(Slot::Busy) => return Err(HostError::Busy(id)),
+            None => return Err(HostError::Unknown(id)),
         };
         if let Slot::Running(group) = group {
             group.stop().await;

@@ -157,6 +157,30 @@ impl Host {
         self.on_runtime(async move { groups.stop(id).await }).await
     }
 
+    /// Stops a group if it runs, and deletes its log and its state; what it promised stays. Returns when that is on disk.
+    ///
+    /// [`HostError::Busy`] while it is still starting or stopping: then nothing is deleted, and the caller asks again.
+    /// Whoever reads the state must have been kept from it before.
+    pub async fn discard_group(&self, id: GroupId) -> Result<(), HostError> {
+        let Inner { store, groups, .. } = &*self.inner;
+        let (store, groups) = (store.clone(), groups.clone());
+        self.on_runtime(async move {
+            match groups.stop(id).await {
+                Ok(()) | Err(HostError::Unknown(_)) => {}
+                Err(error) => return Err(error),
+            }
+            let discard = async {
+                match tokio::task::spawn_blocking(move || store.discard(id)).await {
+                    Ok(discarded) => discarded.map_err(|source| HostError::Store { group: id, source }),
+                    Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                    Err(_) => Err(HostError::Stopped),
+                }
+            };
+            groups.while_away(id, discard).await
+        })
+        .await
+    }
+
     /// A group that runs here.
     pub fn group(&self, id: GroupId) -> Option<Group> {
         self.inner.groups.get(id)
@@ -246,6 +270,11 @@ async fn start_replica(
     let name = format!("{}/{group}", pool.cluster);
     let config = Arc::new(pool.options.raft_config(name)?);
     let opened = tokio::task::spawn_blocking(move || {
+        // An earlier life in this process may have written what is not on disk yet, and Raft takes what it finds for
+        // kept. Where a sync has failed, nothing is promised any more (see `Store::hold`), and only reads go on.
+        if store.wal().wait_blocking().is_err() {
+            tracing::warn!(%group, "the replica starts on a disk that has failed: it answers, and promises nothing");
+        }
         let replica = Replica::open(store, group, machine)?;
         let (state_machine, applier) =
             StateMachine::open(replica.clone()).map_err(|source| HostError::Store { group, source })?;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use dnc_consensus::{Group, GroupId, Host, StoreError};
+use dnc_consensus::{Group, GroupId, Host, HostError, StoreError};
 use dnc_core::catalog::Catalog;
 use dnc_core::ids::{NodeId, ShardId};
 use dnc_meta::CatalogCache;
@@ -23,7 +23,7 @@ use dnc_planted::Bug;
 use parking_lot::RwLock;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::placements::Placements;
@@ -34,6 +34,9 @@ use crate::threads::heavily;
 
 /// How often it is looked at whether all is as it should be.
 const TICK: Duration = Duration::from_millis(250);
+
+/// Time for a replica to be discarded before other things are seen to.
+const DISCARD: Duration = Duration::from_secs(1);
 
 /// Replicas that read their state at a time.
 const STARTS_AT_ONCE: usize = 64;
@@ -85,6 +88,15 @@ struct Following {
     tended: HashMap<Id, Tended>,
 }
 
+/// Why a node is not in step with the catalog.
+#[derive(Debug, thiserror::Error)]
+enum FollowError {
+    #[error("write down which replicas are placed here")]
+    Placements(#[from] StoreError),
+    #[error("delete a replica that has moved away")]
+    Discard(#[source] HostError),
+}
+
 /// A replica and its Raft group.
 #[derive(Clone)]
 pub struct Replica {
@@ -100,6 +112,14 @@ impl Hosting {
     /// A replica that runs here.
     pub fn replica(&self, shard: ShardId) -> Option<Replica> {
         self.inner.slots.read().get(&shard)?.replica.clone()
+    }
+
+    /// Whether what was just read of a replica counts: it is still asked. One that has moved away meanwhile may have been
+    /// read while it was being deleted.
+    pub fn runs_here(&self, replica: &Replica) -> bool {
+        let slots = self.inner.slots.read();
+        let now = slots.get(&replica.shard.id()).and_then(|slot| slot.replica.as_ref());
+        now.is_some_and(|now| Arc::ptr_eq(&now.shard, &replica.shard))
     }
 
     /// All replicas that run here.
@@ -144,6 +164,7 @@ impl Hosting {
         let mut changed = cache.subscribe();
         let mut wishes = Wishes::default();
         let mut was_ready = false;
+        let mut failing = String::new();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -155,9 +176,11 @@ impl Hosting {
             }
             let known = cache.get();
             let hosted = known.catalog.hosted_by(node);
-            if let Err(error) = following.follow(&known.catalog, &hosted).await {
-                tracing::error!(error = chain(&error), "write down which replicas are placed here");
+            let failed = following.follow(&known.catalog, &hosted).await.err().map_or_else(String::new, |e| chain(&e));
+            if failed != failing && !failed.is_empty() {
+                tracing::error!(error = failed, "not in step with the catalog; trying again");
             }
+            failing = failed;
             following
                 .tender
                 .host
@@ -247,7 +270,7 @@ impl Hosting {
 
 impl Following {
     /// Starts what was placed here, and ends what is not placed here any more.
-    async fn follow(&mut self, catalog: &Catalog, hosted: &[ShardId]) -> Result<(), StoreError> {
+    async fn follow(&mut self, catalog: &Catalog, hosted: &[ShardId]) -> Result<(), FollowError> {
         let placements = match &mut self.placements {
             Some(placements) => placements,
             none => {
@@ -278,8 +301,13 @@ impl Following {
                 // It stops, and is discarded at a later look, once its task has ended.
                 Some(tended) => tended.leave.cancel(),
                 None => {
-                    let store = self.tender.host.store().clone();
-                    blocking(move || store.discard(group_of(shard))).await?;
+                    // Nobody is told of it any more, and who was asking it before is not believed (see `Self::runs_here`).
+                    match timeout(DISCARD, self.tender.host.discard_group(group_of(shard))).await {
+                        Ok(Ok(())) => {}
+                        // It is on its way up or down yet, or the disk is slow: at a later look.
+                        Ok(Err(HostError::Busy(_))) | Err(_) => continue,
+                        Ok(Err(error)) => return Err(FollowError::Discard(error)),
+                    }
                     heavily(|| placements.forget(shard))?;
                     self.tender.hosting.gone(shard);
                     tracing::info!(shard = shard.0, "the replica has moved away, its data is deleted");

@@ -122,7 +122,7 @@ impl Tender {
 
     async fn stop(&self, shard: ShardId) {
         match timeout(STOP, self.host.stop_group(group_of(shard))).await {
-            // It may never have started.
+            // It may never have started. Or it is starting or stopping: nothing is done with it until that has ended.
             Ok(Ok(()) | Err(_)) => {}
             // It goes on stopping; until it has, it cannot be started.
             Err(_) => tracing::warn!(shard = shard.0, "the replica does not stop"),

@@ -1,6 +1,7 @@
 //! The check: what the replicas here know, and where they stand in their logs.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use dnc_core::codec;
 use dnc_core::ids::ShardId;
@@ -50,10 +51,14 @@ impl Service {
         for question in request.questions {
             let numbers = parse(&question.numbers)?;
             let id = ShardId(question.shard);
-            answers.push(match self.hosting.replica(id) {
-                Some(replica) => self.answer_shard(&replica, &numbers, view.as_ref(), now_ms, &mut bytes)?,
-                None => no_answer(id, wire::NoAnswer::NotHere),
-            });
+            let answer = match self.hosting.replica(id) {
+                Some(replica) => {
+                    let answer = self.answer_shard(&replica, &numbers, view.as_ref(), now_ms, &mut bytes)?;
+                    self.hosting.runs_here(&replica).then_some(answer)
+                }
+                None => None,
+            };
+            answers.push(answer.unwrap_or_else(|| no_answer(id, wire::NoAnswer::NotHere)));
         }
         Ok(wire::NodeCheckResponse { answers, view: self.cache.get().view.revision, node: self.identity.node })
     }
@@ -90,7 +95,11 @@ impl Service {
             Err(ShardError::Unreadable(_)) => no_answer(id, wire::NoAnswer::Damaged),
             Err(error) => {
                 metrics::counter!("dnc_node_damaged_answers_total").increment(1);
-                tracing::error!(shard = id.0, node = self.identity.node, %error, "answer a check");
+                // Ever more seldom: this is met with at every check.
+                let times = self.damaged.fetch_add(1, Ordering::Relaxed) + 1;
+                if times.is_power_of_two() {
+                    tracing::error!(shard = id.0, node = self.identity.node, %error, times, "answer a check");
+                }
                 no_answer(id, wire::NoAnswer::Damaged)
             }
         })

@@ -15,6 +15,7 @@ mod write;
 pub use self::status::has_view;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use dnc_consensus::ClusterId;
@@ -53,6 +54,8 @@ pub struct Service {
     disk: Disk,
     /// Bounds what reads much.
     scans: Arc<Semaphore>,
+    /// Checks that met with what could not be read.
+    damaged: Arc<AtomicU64>,
 }
 
 /// Serves until told to stop; then finishes what is in flight.
@@ -83,7 +86,8 @@ pub async fn serve(
 impl Service {
     /// The service of this node.
     pub fn new(identity: Identity, hosting: Hosting, cache: CatalogCache, disk: Disk) -> Service {
-        Service { identity, hosting, cache, disk, scans: Arc::new(Semaphore::new(query::SCANS_AT_ONCE)) }
+        let scans = Arc::new(Semaphore::new(query::SCANS_AT_ONCE));
+        Service { identity, hosting, cache, disk, scans, damaged: Arc::default() }
     }
 
     #[allow(clippy::result_large_err)] // tonic's own error type.

@@ -43,12 +43,17 @@ impl Service {
             Err(error) => return unavailable(error.to_string()),
         }
         let until = deadline.into_std();
+        let (asked, hosting) = (replica.clone(), self.hosting.clone());
         let answered = tokio::task::spawn_blocking(move || {
             // Until it is answered, even if whoever asked has gone.
             let _turn = turn;
-            replica.shard.query(&query, until)
+            asked.shard.query(&query, until)
         });
-        match answered.await {
+        let answered = answered.await;
+        if !hosting.runs_here(&replica) {
+            return unavailable("the replica has just stopped or moved away".into());
+        }
+        match answered {
             Ok(Ok(answer)) => {
                 Ok(wire::ShardQueryResponse { outcome: Some(Outcome::Answer(codec::encode(&answer))), node })
             }

@@ -74,12 +74,18 @@ impl Service {
         let Ok(turn) = timeout(MAX_LIMIT, self.scans.clone().acquire_owned()).await else {
             return Err(Status::resource_exhausted("too many questions at a time"));
         };
+        let hosting = self.hosting.clone();
         let all = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let failed = |replica: &Replica, error| {
                 Status::internal(format!("read the replica of shard {}: {error}", replica.shard.id()))
             };
-            replicas.iter().map(|replica| read(replica).map_err(|error| failed(replica, error))).collect()
+            let read = |replica: &Replica| {
+                let read = read(replica).map_err(|error| failed(replica, error));
+                // One that has moved away meanwhile may have been read while it was being deleted.
+                hosting.runs_here(replica).then_some(read)
+            };
+            replicas.iter().filter_map(read).collect()
         });
         all.await.map_err(|error| Status::internal(format!("read the replicas: {error}")))?
     }
