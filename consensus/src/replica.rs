@@ -79,8 +79,12 @@ impl Replica {
             memberships.push((position(at), membership(stored.membership())));
         }
         let purged: Option<LogId> = db.record(self.group, Record::Purged)?;
+        if purged.as_ref().map(position) > applied.at {
+            let group = self.group;
+            return Err(db.contradicts(format!("the log of group {group} is cut where its state does not reach")));
+        }
         // The state may be ahead of the log, right after a snapshot was installed.
-        let mut last = applied.at.max(purged.as_ref().map(position));
+        let mut last = applied.at;
         let mut from = last.map_or(0, |at| at.index + 1);
         loop {
             let entries = log::read(db, self.group, from, u64::MAX, READ_BYTES_SOFT)?;

@@ -176,8 +176,12 @@ impl Store {
         DiskState { syncing_for: self.inner.wal.under_way(), failure: self.inner.wal.failure() }
     }
 
-    /// Why nothing new is to be written now.
+    /// Why nothing new is to be written now. After a failed sync that is so for good: what is read back may not be on
+    /// disk, so that not even an entry that is there already may be said to be kept.
     pub(crate) fn hold(&self) -> Option<Arc<Hold>> {
+        if let Err(failed) = self.inner.wal.check() {
+            return Some(Arc::new(Hold { why: failed.to_string(), takes_no_appends: true }));
+        }
         self.inner.hold.lock().clone()
     }
 

@@ -101,6 +101,12 @@ impl WalSync {
         self.shared.failure.lock().clone()
     }
 
+    /// As if a sync had failed.
+    #[cfg(test)]
+    pub(crate) fn fail(&self, why: &str) {
+        *self.shared.failure.lock() = Some(why.to_owned());
+    }
+
     /// How long the fsync has been under way that has not returned yet.
     pub(crate) fn under_way(&self) -> Option<Duration> {
         self.shared.since.lock().map(|since| since.elapsed())
@@ -186,7 +192,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let db = Arc::new(Db::open(folder.path(), &StoreOptions::default()).expect("open"));
         let wal = WalSync::start(db).expect("thread");
-        *wal.shared.failure.lock() = Some("disk gone".to_owned());
+        wal.fail("disk gone");
         assert!(wal.wait_blocking().is_err());
         assert!(matches!(wal.check(), Err(StoreError::SyncFailed(reason)) if reason == "disk gone"));
     }

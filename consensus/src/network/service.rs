@@ -65,15 +65,17 @@ impl Service {
     }
 }
 
+// Both are answers of the peer itself: they must not end the connection, which other groups use too.
+
 /// Refuses to lead where nothing new is to be written.
 fn may_lead(group: &Group) -> Result<(), Status> {
-    group.replica().store.hold().map_or(Ok(()), |hold| Err(Status::resource_exhausted(hold.why.clone())))
+    group.replica().store.hold().map_or(Ok(()), |hold| Err(Status::aborted(hold.why.clone())))
 }
 
 /// Refuses what would fill a disk that has no room.
 fn has_room(group: &Group) -> Result<(), Status> {
     match group.replica().store.hold().filter(|hold| hold.takes_no_appends) {
-        Some(hold) => Err(Status::resource_exhausted(hold.why.clone())),
+        Some(hold) => Err(Status::aborted(hold.why.clone())),
         None => Ok(()),
     }
 }

@@ -21,8 +21,8 @@ use crate::network::pool::Peers;
 use crate::network::wire::install_snapshot_request::Part;
 use crate::network::wire::raft_client::RaftClient;
 use crate::network::wire::{
-    InstallSnapshotRequest, PreVoteRequest, SnapshotChunk, SnapshotEnd, SnapshotHeader, TransferLeaderRequest,
-    VoteRequest as WireVote,
+    AppendRequest, InstallSnapshotRequest, PreVoteRequest, SnapshotChunk, SnapshotEnd, SnapshotHeader,
+    TransferLeaderRequest, VoteRequest as WireVote,
 };
 use crate::raft_types::{SnapshotMeta, StoredMembership, Types, Vote, log_id};
 use crate::testing::{Recorder, contents, store};
@@ -212,5 +212,34 @@ async fn a_broken_snapshot_transfer_changes_nothing() {
     assert_eq!(target.group.tail().last, Some(LogPosition { term: 1, index: 9 }));
     assert_eq!(target.group.tail().membership_at, Some(LogPosition { term: 1, index: 3 }));
     assert_eq!(target.leftovers(), 0);
+    target.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_failed_sync_a_replica_says_of_nothing_that_it_is_kept() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut target = target(&folder).await;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while target.vote(envelope(), 10).await.is_err() {
+        assert!(Instant::now() < deadline, "its lease never ends");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    target.host.store().wal().fail("disk gone");
+    // Not even the vote that it gave: it is read back, and may not be on disk.
+    for life in 0..2 {
+        let refused = target.vote(envelope(), 10).await.expect_err("no vote");
+        assert_eq!(refused.code(), Code::Aborted, "{refused}");
+        let none = futures::stream::empty::<AppendRequest>();
+        let refused = target.client.append(envelope().seal(none)).await.expect_err("no entries");
+        assert_eq!(refused.code(), Code::Aborted, "{refused}");
+        assert!(refused.message().contains("disk gone"), "{refused}");
+        assert_eq!(target.install(vec![header()]).await.expect_err("no state").code(), Code::Aborted);
+        if life == 0 {
+            // Nor after it was started again in the same process.
+            target.host.stop_group(GROUP).await.expect("stop");
+            target.group = target.host.start_group(GROUP, target.machine.clone()).await.expect("start");
+            tokio::time::sleep(Duration::from_millis(target.options.lease_ms)).await;
+        }
+    }
     target.stop().await;
 }
