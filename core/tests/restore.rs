@@ -99,6 +99,12 @@ fn nothing_counts_until_all_of_it_does_and_then_it_judges_as_before() {
     }
     let addresses = NodeAddresses { service: "a:1".into(), raft: "a:2".into() };
     done(&mut new, Change::RegisterNode { incarnation: 5, addresses, zone: String::new() });
+    // Nor does a node's repair wait for it.
+    new.apply(Change::ReportDamage { incarnation: 5 });
+    done(&mut new, Change::GrantRepair { node: 1 });
+    let addresses = NodeAddresses { service: "b:1".into(), raft: "b:2".into() };
+    new.apply(Change::RegisterNode { incarnation: 6, addresses, zone: String::new() });
+    done(&mut new, Change::Succeed { damaged: 5, incarnation: 6 });
     let other = new.apply(Change::CreateRegistry(NewRegistry::named("x", RegistryKind::State)));
     assert_eq!(other, Decision::Refused(Refusal::Restoring));
     assert_eq!(new.apply(Change::BeginRestore { backup: RequestId(1) }), Decision::Refused(Refusal::Restoring));
@@ -106,7 +112,7 @@ fn nothing_counts_until_all_of_it_does_and_then_it_judges_as_before() {
     let revision = new.revision;
     assert_eq!(View { revision, ..View::of(&old) }, View::of(&new));
     assert_eq!((new.next.registry, new.next.version, new.next.tenant), (2, 2, 2));
-    assert_eq!((new.next.node, new.nodes.len()), (1, 1));
+    assert_eq!((new.next.node, new.nodes.len()), (2, 2));
     // Repeated, it changes nothing.
     done(&mut new, Change::FinishRestore(restored(old.next)));
     done(&mut new, Change::BeginRestore { backup: BACKUP });

@@ -87,11 +87,13 @@ pub fn give_up(card: Card, folder: &Path) -> Result<(), Error> {
 pub async fn succeed(damaged: u128, incarnation: u128, meta: &MetaClient) {
     loop {
         match meta.propose(&Change::Succeed { damaged, incarnation }, ATTEMPT).await {
-            Ok(Decision::Refused(why)) => {
-                // It was retired or succeeded without us: we are a node like any other.
+            // It was retired or succeeded without us: we are a node like any other.
+            Ok(Decision::Refused(why @ (Refusal::NoRepair(_) | Refusal::UnknownFolder))) => {
                 tracing::warn!(%why, "nobody's place is to be taken");
                 return;
             }
+            // Said once more it may be taken; not said, the other's replicas would be missed for ever.
+            Ok(Decision::Refused(why)) => tracing::warn!(%why, "take the place of the damaged node; trying again"),
             Ok(_) => return,
             Err(error) => tracing::warn!(%error, "take the place of the damaged node; trying again"),
         }

@@ -22,6 +22,9 @@ impl Catalog {
                 | Change::FinishMove { .. }
                 | Change::DropMove { .. }
                 | Change::CancelPlan { .. }
+                | Change::ReportDamage { .. }
+                | Change::GrantRepair { .. }
+                | Change::Succeed { .. }
                 | Change::BeginRestore { .. }
                 | Change::RestorePart { .. }
                 | Change::FinishRestore(_)
