@@ -5,9 +5,10 @@ use dnc_consensus::{LogPosition, Machine};
 use dnc_core::block::{Block, BlockId};
 use dnc_core::codec;
 use dnc_core::command::{Edit, MAX_BATCH, ShardCommand, ShardRefusal, ShardReply};
-use dnc_core::ids::VersionId;
+use dnc_core::ids::{TenantId, VersionId};
 use dnc_core::query::{ShardAnswer, ShardQuery};
 use dnc_core::record::{Record, Table};
+use dnc_core::suppression::Suppression;
 
 use crate::common::Lone;
 use crate::making::{FEDERAL, INTERNAL, exemption, number, numbers, removal, suppress, suppression};
@@ -113,6 +114,18 @@ async fn what_no_shard_can_have_is_refused_whole() {
         assert_eq!(lone.write(ShardCommand::Restore { records }).await, ShardReply::Refused(why));
     }
     assert_eq!(table(&lone, Table::Exemptions), []);
+    // Another registry's, another tenant's and another number's of the same id are entries of their own.
+    let Record::Suppression { number, registry, suppression, removal } = entry(1, 10) else {
+        unreachable!("it is one")
+    };
+    let elsewhere = |registry, tenant| {
+        let suppression = Suppression { tenant: TenantId(tenant), ..suppression.clone() };
+        Record::Suppression { number, registry, suppression, removal: removal.clone() }
+    };
+    let tenant = suppression.tenant.0;
+    let records =
+        vec![elsewhere(registry, tenant), elsewhere(FEDERAL, tenant), elsewhere(registry, tenant + 1), entry(2, 10)];
+    assert_eq!(lone.write(ShardCommand::Restore { records }).await, ShardReply::Restored { new: 4 });
     assert_eq!(lone.write(ShardCommand::Restore { records: vec![granted(3)] }).await, ShardReply::Restored { new: 1 });
     assert_eq!(lone.write(ShardCommand::Restore { records: vec![granted(3)] }).await, ShardReply::Restored { new: 0 });
     lone.stop().await;

@@ -57,21 +57,21 @@ impl Shard {
         if records.is_empty() || records.len() > MAX_BATCH {
             return Err(ShardRefusal::BadBatch(u32::try_from(MAX_BATCH).expect("a small constant")));
         }
-        let mut ids = BTreeSet::new();
-        let mut days = BTreeSet::new();
+        let (mut entries, mut exemptions, mut days) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for record in records {
             let is_first = match record {
-                Record::Suppression { number, suppression, removal, .. } => {
+                Record::Suppression { number, registry, suppression, removal } => {
                     self.refuse_foreign(*number)?;
                     limits::suppression(suppression)?;
                     removal.iter().try_for_each(limits::removal)?;
-                    ids.insert((suppression.id, *number))
+                    // Its whole name: who imports what another tenant has exported has entries of the same ids.
+                    entries.insert((*number, *registry, suppression.tenant, suppression.id))
                 }
                 Record::Exemption { number, exemption, removal } => {
                     self.refuse_foreign(*number)?;
                     limits::exemption(exemption)?;
                     removal.iter().try_for_each(limits::removal)?;
-                    ids.insert((exemption.id, *number))
+                    exemptions.insert((*number, exemption.tenant, exemption.id))
                 }
                 Record::Counts { tenant, day, counts } => {
                     limits::day(counts)?;
