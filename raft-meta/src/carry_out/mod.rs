@@ -109,6 +109,7 @@ impl Watch {
         let first_of_its_shard = |step: &&Move| shards.insert(step.shard);
         let current: Vec<Move> = plan.left.iter().filter(first_of_its_shard).take(MOVES_AT_ONCE).copied().collect();
         let mut steps = Vec::new();
+        let mut dropped = BTreeMap::new();
         for step in current {
             let (group, at) = seen.group(step.shard).unzip();
             let replicas = catalog.shard_map.replicas(step.shard);
@@ -119,24 +120,30 @@ impl Watch {
                     let done = Change::FinishMove { plan: plan.id, step, now_ms: now_ms() };
                     propose(meta, &done).await;
                 }
-                (step::Step::Drop, _) => {
-                    let dropped = Change::DropMove { plan: plan.id, step, now_ms: now_ms() };
-                    propose(meta, &dropped).await;
+                (step::Step::Drop, Some(group)) => {
+                    // Whoever says that it leads may be mistaken, and the new replica a voter by now. It is deleted with
+                    // the move, so a majority says first that it is none.
+                    dropped.insert(step.shard, step);
+                    steps.push((step.shard, group.leader, GroupChange::RemoveLearner(step.to), at.flatten()));
                 }
                 (next, Some(group)) => steps
                     .extend(group_change(&step, next).map(|change| (step.shard, group.leader, change, at.flatten()))),
                 (_, None) => {}
             }
         }
-        self.change_all(catalog, steps).await;
+        for shard in self.change_all(catalog, steps).await {
+            if let Some(step) = dropped.remove(&shard) {
+                propose(meta, &Change::DropMove { plan: plan.id, step, now_ms: now_ms() }).await;
+            }
+        }
     }
 
-    /// Changes groups, all at once.
+    /// Changes groups, all at once; those that were changed.
     async fn change_all(
         &mut self,
         catalog: &Catalog,
         steps: Vec<(ShardId, NodeId, GroupChange, Option<wire::LogPosition>)>,
-    ) {
+    ) -> Vec<ShardId> {
         let mut calls = Vec::new();
         for (shard, leader, change, membership_at) in steps {
             let Ok(mut client) = self.connections.client(catalog, leader) else { continue };
@@ -151,17 +158,24 @@ impl Watch {
                     Err(_) => Some(Outcome::Unknown("no answer in time".to_owned())),
                 };
                 // Whatever came of it, the next look shows it.
-                if !matches!(outcome, Some(Outcome::Done(_))) {
+                let done = matches!(outcome, Some(Outcome::Done(_)));
+                if !done {
                     warn!(shard = shard.0, leader, ?outcome, "a step of a move was not done");
                 }
+                done.then_some(shard)
             });
         }
-        join_all(calls).await;
+        join_all(calls).await.into_iter().flatten().collect()
     }
 
     /// Hands over one leadership, if one should go.
     async fn spread_leaders(&mut self, catalog: &Catalog, seen: &Seen) {
-        let leaves = |node: &NodeId| catalog.duty(*node) != Duty::Serving || seen.ailing.contains(node);
+        // A damaged node may not be able to read its log, as a leader must.
+        let leaves = |node: &NodeId| {
+            catalog.duty(*node) != Duty::Serving
+                || seen.ailing.contains(node)
+                || catalog.moves.repairs.contains_key(node)
+        };
         let calm = self.calm_since.is_some_and(|since| since.elapsed() >= CALM);
         if !calm && !catalog.nodes.keys().any(leaves) {
             return;
