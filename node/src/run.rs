@@ -319,10 +319,14 @@ fn check(options: &Options) -> Result<(), Error> {
         ("advertise_raft", options.advertise_raft.is_empty()),
         ("meta", options.meta.is_empty()),
     ];
-    match missing.iter().find(|(_, missing)| *missing) {
-        Some((name, _)) => Err(Error::Options(format!("a node needs the setting {name}"))),
-        None => Ok(()),
+    if let Some((name, _)) = missing.iter().find(|(_, missing)| *missing) {
+        return Err(Error::Options(format!("a node needs the setting {name}")));
     }
+    if options.scrub.mib_per_s == 0 {
+        // It would never end, and nobody would notice.
+        return Err(Error::Options("scrub.mib_per_s must be at least 1".into()));
+    }
+    Ok(())
 }
 
 // === impl Tasks ===

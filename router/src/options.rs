@@ -92,6 +92,9 @@ pub enum BadOptions {
     /// A limit that lets nothing through.
     #[error("{0} must be at least 1")]
     Zero(&'static str),
+    /// A place that is none.
+    #[error("sync.places: {0} is no URL of a folder, a server or a bucket")]
+    BadPlace(String),
     /// A limit beyond what answers can carry.
     #[error("{name} must be at most {max}")]
     TooLarge {
@@ -149,6 +152,9 @@ impl Options {
     pub fn check(&self) -> Result<(), BadOptions> {
         if self.meta.is_empty() && self.nodes.is_empty() {
             return Err(BadOptions::NoPeers);
+        }
+        if let Some(place) = self.sync.bad_place() {
+            return Err(BadOptions::BadPlace(place.into()));
         }
         let import = &self.import;
         let bounds: [(&'static str, u64, u64); 20] = [
@@ -212,6 +218,13 @@ mod tests {
     fn the_defaults_need_a_peer_and_nothing_else() {
         assert_eq!(Options::default().check(), Err(BadOptions::NoPeers));
         assert_eq!(with_peer().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_place_that_is_none_is_refused() {
+        let mut options = with_peer();
+        options.sync.places = vec!["file:///backups".into(), "/var/lists".into()];
+        assert_eq!(options.check(), Err(BadOptions::BadPlace("/var/lists".into())));
     }
 
     #[test]

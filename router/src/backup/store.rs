@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
+use opendal::layers::TimeoutLayer;
 use opendal::options::{ListOptions, ReaderOptions, WriteOptions};
 use opendal::{Buffer, BufferStream, ErrorKind, Operator, Writer};
 use prost::bytes::Bytes;
@@ -16,7 +17,7 @@ use super::manifest::{self, File, is_backup_name};
 use super::progress::Progress;
 use crate::api::answer::hex;
 use crate::failure::Invalid;
-use crate::sync::{RateLimit, SourcePlace, SyncOptions, bucket};
+use crate::sync::{NOT_ALLOWED, RateLimit, SourcePlace, SyncOptions, bucket};
 
 /// Bytes that are written, or read, at a time.
 const PIECE: usize = 1 << 20;
@@ -70,6 +71,9 @@ impl Store {
     async fn at(url: &str, key: Option<&str>, options: &SyncOptions, to_write: bool) -> Result<Self, Error> {
         let bad = |why: &str| Error::Invalid(Invalid::new("place", why));
         let place = SourcePlace::parse(url).map_err(|why| bad(&why.to_string()))?;
+        if !options.allows(&place) {
+            return Err(bad(NOT_ALLOWED));
+        }
         let (operator, folder) = match place.scheme() {
             "s3" => (bucket(&place, key, options, &RateLimit::new(u16::MAX))?, None),
             "file" => {
@@ -82,7 +86,9 @@ impl Store {
             }
             _ => return Err(bad("a place of backups is file:///folder or s3://bucket/path")),
         };
-        Ok(Self { operator, folder })
+        // Whatever is asked of it: a disk that is not there any more answers nothing, not even that.
+        let limits = TimeoutLayer::new().with_timeout(IDLE).with_io_timeout(IDLE);
+        Ok(Self { operator: operator.layer(limits), folder })
     }
 
     /// The names of all backups, the newest first.

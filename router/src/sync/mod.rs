@@ -44,7 +44,7 @@ pub use self::now::Progress;
 pub use self::options::SyncOptions;
 pub use self::pace::RateLimit;
 use self::seen::Seen;
-pub use self::source::{Place as SourcePlace, SourceError, bucket};
+pub use self::source::{NOT_ALLOWED, Place as SourcePlace, SourceError, bucket};
 use self::work::{Work, Worked};
 use crate::cluster::Cluster;
 use crate::import::Imports;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::source::Place;
 use serde::{Deserialize, Serialize};
 
 /// Limits on syncs, and how their sources are reached.
@@ -36,6 +37,9 @@ pub struct SyncOptions {
     pub s3_endpoint: String,
     /// Region of object storage; empty for what the environment says.
     pub s3_region: String,
+    /// URLs of the places that callers may name, with all that is below them: of lists and of backups. Any place that the
+    /// router can reach, if there are none.
+    pub places: Vec<String>,
     /// File with the private key for SFTP, in OpenSSH's form; empty if registries have passwords.
     pub sftp_key_file: String,
     /// File with the keys of known SFTP servers, in OpenSSH's form; empty for the user's own.
@@ -61,6 +65,7 @@ impl Default for SyncOptions {
             lookup_ms: 5_000,
             s3_endpoint: String::new(),
             s3_region: String::new(),
+            places: Vec::new(),
             sftp_key_file: String::new(),
             sftp_known_hosts: String::new(),
         }
@@ -68,6 +73,16 @@ impl Default for SyncOptions {
 }
 
 impl SyncOptions {
+    /// Whether callers may name a place.
+    pub fn allows(&self, place: &Place) -> bool {
+        self.places.is_empty() || place.is_below(&self.places)
+    }
+
+    /// The first of the places that is none.
+    pub fn bad_place(&self) -> Option<&str> {
+        self.places.iter().map(String::as_str).find(|place| Place::parse(place).is_err())
+    }
+
     /// Each limit with the most that it may be; none of them may be zero.
     pub fn bounds(&self) -> [(&'static str, u64, u64); 10] {
         [

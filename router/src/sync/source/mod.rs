@@ -24,6 +24,9 @@ use super::spool::{Arrived, Spool};
 /// Most files that one place may offer.
 pub const MAX_OFFERS: usize = 10_000;
 
+/// What is said of a place that callers may not name.
+pub const NOT_ALLOWED: &str = "this router's settings do not allow this place: see sync.places";
+
 /// A place that lists come from.
 pub enum Source {
     /// A folder on this machine.
@@ -77,6 +80,9 @@ impl Source {
         limit: &RateLimit,
     ) -> Result<Self, SourceError> {
         let place = Place::parse(url).map_err(|why| SourceError::never(why.to_string()))?;
+        if !options.allows(&place) {
+            return Err(SourceError::never(NOT_ALLOWED));
+        }
         Ok(match place.scheme() {
             "file" => Source::Folder(folder::Folder::new(&place, options)?),
             "s3" => Source::S3(s3::S3::new(&place, key, options, limit)?),

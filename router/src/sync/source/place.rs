@@ -85,6 +85,19 @@ impl Place {
         String::from_utf8_lossy(&path).into_owned()
     }
 
+    /// Whether it is one of these places or below one of them: of the same kind, host and user, and no way up.
+    pub fn is_below(&self, places: &[String]) -> bool {
+        let of = |place: &Place| place.path().split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let own: Vec<String> = of(self);
+        let leaves = own.iter().any(|name| name == ".." || name == ".");
+        let at = |place: &Place| {
+            let url = &place.url;
+            (url.scheme().to_owned(), url.username().to_owned(), url.host_str().map(str::to_owned), url.port())
+        };
+        let holds = |place: Place| at(&place) == at(self) && own.starts_with(&of(&place));
+        !leaves && places.iter().any(|place| Place::parse(place).is_ok_and(holds))
+    }
+
     /// What kind of source it is.
     pub fn scheme(&self) -> &str {
         self.url.scheme()
@@ -122,6 +135,37 @@ mod tests {
     fn a_path_has_its_escapes_undone() {
         let place = Place::parse("sftp://h/a%20b/c%C3%A9%").expect("a place");
         assert_eq!(place.path(), "/a b/cé%");
+    }
+
+    #[test]
+    fn a_place_is_below_itself_and_its_parents_of_the_same_kind_and_host() {
+        let places = ["file:///var/backups/", "s3://ours/dnc", "https://lists.example:8443/a"].map(str::to_owned);
+        let is_below = |text: &str| Place::parse(text).expect("a place").is_below(&places);
+        for inside in [
+            "file:///var/backups",
+            "file:///var/backups/2026/x",
+            "s3://ours/dnc/",
+            "s3://ours/dnc/a%20b",
+            "https://lists.example:8443/a/b.zip?token=x",
+        ] {
+            assert!(is_below(inside), "{inside}");
+        }
+        for outside in [
+            "file:///var",
+            "file:///var/backups2",
+            "file:///var/backups/../x",
+            "file:///var/backups/%2e%2e/x",
+            "file:///var/backups/..%2f..%2fetc",
+            "s3://ours",
+            "s3://theirs/dnc",
+            "https://lists.example/a",
+            "http://lists.example:8443/a",
+            "https://me@lists.example:8443/a",
+            "sftp://ours/dnc",
+        ] {
+            assert!(!is_below(outside), "{outside}");
+        }
+        assert!(!Place::parse("file:///x").expect("a place").is_below(&[]));
     }
 
     #[test]
