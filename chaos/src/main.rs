@@ -9,6 +9,7 @@
 mod disk;
 mod errands;
 mod figures;
+mod meanwhile;
 mod moves;
 mod mutants;
 mod page;
@@ -20,7 +21,7 @@ mod stage;
 mod verdict;
 mod world;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::meanwhile::Meanwhile;
 use self::scenarios::Scenario;
 use self::verdict::Outcome;
 
@@ -55,6 +57,9 @@ enum Command {
         /// How long each scenario is repeated, about; once at least.
         #[arg(long, default_value_t = 1.0)]
         minutes: f64,
+        /// What operators do meanwhile. With several scenarios, those that cannot go with it are left out.
+        #[arg(long, value_enum, default_value_t)]
+        meanwhile: Meanwhile,
         /// Where verdicts, histories and reports go.
         #[arg(long, default_value = "chaos-results")]
         results: PathBuf,
@@ -93,10 +98,11 @@ async fn main() -> ExitCode {
             }
             return ExitCode::SUCCESS;
         }
-        Command::Run { scenario, seed, minutes, results, keep } => {
+        Command::Run { scenario, seed, minutes, meanwhile, results, keep } => {
+            let asked = Asked { seed: seed.unwrap_or_else(rand::random), minutes, meanwhile, results, keep };
             // Whoever is interrupted drops what it holds: processes end, namespaces go.
             tokio::select! {
-                done = run_all(&scenario, seed.unwrap_or_else(rand::random), minutes, &results, keep) => done,
+                done = run_all(&scenario, &asked) => done,
                 error = interrupted() => Err(error),
             }
         }
@@ -119,18 +125,30 @@ async fn main() -> ExitCode {
     }
 }
 
+/// What is the same for all scenarios of a call.
+struct Asked {
+    seed: u64,
+    minutes: f64,
+    meanwhile: Meanwhile,
+    results: PathBuf,
+    keep: bool,
+}
+
 /// One scenario or several, each on a cluster of its own; the worst outcome.
-async fn run_all(name: &str, seed: u64, minutes: f64, results: &Path, keep: bool) -> Result<Outcome> {
-    let length = Duration::try_from_secs_f64(minutes * 60.0).context("--minutes")?;
+async fn run_all(name: &str, asked: &Asked) -> Result<Outcome> {
+    let Asked { seed, meanwhile, keep, .. } = *asked;
+    let length = Duration::try_from_secs_f64(asked.minutes * 60.0).context("--minutes")?;
+    let goes_with = |scenario: &&Scenario| meanwhile.around(scenario.acts(seed)).is_some();
     let chosen: Vec<&'static Scenario> = match name {
-        "all" => scenarios::ALL.iter().collect(),
-        "smoke" => scenarios::ALL.iter().filter(|scenario| scenario.smoke).collect(),
+        "all" => scenarios::ALL.iter().filter(goes_with).collect(),
+        "smoke" => scenarios::ALL.iter().filter(|scenario| scenario.smoke).filter(goes_with).collect(),
         one => vec![scenarios::named(one).with_context(|| format!("there is no scenario {one}: see dnc-chaos list"))?],
     };
     let mut outcomes = Vec::new();
     for scenario in chosen {
-        let folder = run::folder(results, scenario.name, seed);
-        let asked = run::Asked { scenario, seed, length, folder, bug: None, calm: run::CALM, keep };
+        let name = meanwhile.of(scenario.name);
+        let folder = run::folder(&asked.results, &name, seed);
+        let asked = run::Asked { scenario, meanwhile, seed, length, folder, bug: None, calm: run::CALM, keep };
         let outcome = match run::run(&asked).await {
             Ok(results) => results.verdict.outcome,
             Err(error) => {
@@ -138,7 +156,7 @@ async fn run_all(name: &str, seed: u64, minutes: f64, results: &Path, keep: bool
                 Outcome::NotTried
             }
         };
-        outcomes.push((scenario.name, outcome));
+        outcomes.push((name, outcome));
     }
     if outcomes.len() > 1 {
         say("");

@@ -15,6 +15,7 @@ use dnc_planted::Bug;
 use dnc_tests::binary;
 use serde::Serialize;
 
+use crate::meanwhile::Meanwhile;
 use crate::run::{self, run};
 use crate::scenarios::{self, Scenario};
 use crate::verdict::{Outcome, Verdict};
@@ -152,7 +153,8 @@ async fn look_for(asked: &Asked, bug: Bug) -> Result<Found> {
 async fn once(asked: &Asked, scenario: &'static Scenario, bug: Option<Bug>, seed: u64) -> Result<Verdict> {
     say(&format!("\nplanted: {}", bug.map_or("nothing", Bug::name)));
     let folder = asked.results.join(format!("{}-{}-{seed}", bug.map_or("nothing", Bug::name), scenario.name));
-    let asked = run::Asked { scenario, seed, length: LENGTH, folder, bug, calm: CALM, keep: false };
+    let meanwhile = Meanwhile::Nothing;
+    let asked = run::Asked { scenario, meanwhile, seed, length: LENGTH, folder, bug, calm: CALM, keep: false };
     Ok(run(&asked).await?.verdict)
 }
 

@@ -55,6 +55,10 @@ pub enum Act {
     Resume(Group),
     /// They are asked to end one after the other, started again, and are whole before the next one's turn.
     Roll(Group),
+    /// They are asked to end, and nobody waits for it.
+    AskToEnd(Group),
+    /// They have ended as they were asked to.
+    Ended(Group),
     /// Harm is done to all that the first send to the second, and, both ways, the other way around.
     Harm {
         /// Who sends.
@@ -251,6 +255,8 @@ impl fmt::Display for Act {
             Act::Pause(group) => write!(f, "pause {group}"),
             Act::Resume(group) => write!(f, "resume {group}"),
             Act::Roll(group) => write!(f, "restart {group} one after the other"),
+            Act::AskToEnd(group) => write!(f, "ask {group} to end"),
+            Act::Ended(group) => write!(f, "wait until {group} has ended"),
             Act::Harm { from, to, harm, both_ways } => {
                 let what = match harm {
                     Harm::Cut => "cut".into(),

@@ -20,7 +20,7 @@ use crate::world::command::run;
 #[derive(Debug, Serialize)]
 pub struct Results {
     /// What was done.
-    pub scenario: &'static str,
+    pub scenario: String,
     /// What it shows if it ends well.
     pub proves: &'static str,
     /// What decided all that is left to chance.

@@ -14,6 +14,7 @@ use rand::rngs::StdRng;
 
 use crate::errands::Findings;
 use crate::figures::{self, Window};
+use crate::meanwhile::Meanwhile;
 use crate::plan::Act;
 use crate::results::{Results, Step, commit};
 use crate::say;
@@ -31,6 +32,8 @@ const PAUSE: Duration = Duration::from_secs(3);
 pub struct Asked {
     /// What is done.
     pub scenario: &'static Scenario,
+    /// What goes on around it.
+    pub meanwhile: Meanwhile,
     /// Decides what is left to chance.
     pub seed: u64,
     /// How long, about; one round at least.
@@ -58,7 +61,7 @@ struct Done {
 /// Does a scenario and judges. Whatever happens ends in a verdict; an error means that none could be written.
 pub async fn run(asked: &Asked) -> Result<Results> {
     let Asked { scenario, seed, .. } = asked;
-    say(&format!("{}, seed {seed}: {}", scenario.name, scenario.proves));
+    say(&format!("{}, seed {seed}: {}", asked.meanwhile.of(scenario.name), scenario.proves));
     let mut done = Done::default();
     let results = match Stage::build(Size::default(), scenario, asked.bug).await {
         Ok(stage) => on(asked, stage, &mut done).await?,
@@ -95,7 +98,7 @@ async fn on(asked: &Asked, mut stage: Stage, done: &mut Done) -> Result<Results>
     let errands = stage.end_errands().await;
     let mut seen = Seen { events: history.events(), numbers: Some(numbers), ..Seen::default() };
     if done.not_healed.is_none() && done.not_tried.is_none() {
-        match stage.compare(replicas_at_the_end(asked.scenario, asked.seed)).await {
+        match stage.compare(replicas_at_the_end(&asked.scenario.acts(asked.seed))).await {
             Ok(entries) => (seen.equal, seen.live_entries) = (Some(true), Some(entries)),
             Err(error) => {
                 say(&format!("  {error:#}"));
@@ -124,7 +127,10 @@ async fn rounds(asked: &Asked, stage: &mut Stage, workload: &Workload, done: &mu
     let began = Instant::now();
     tokio::time::sleep(asked.calm).await;
     loop {
-        let acts = (asked.scenario.round)(&mut dice);
+        let Some(acts) = asked.meanwhile.around((asked.scenario.round)(&mut dice)) else {
+            done.not_tried = Some(format!("{} does not go with this", asked.scenario.name));
+            return;
+        };
         if let Err(trouble) = round(stage, workload, &acts, done).await {
             match trouble {
                 Trouble::NotTried(error) => done.not_tried = Some(format!("{error:#}")),
@@ -132,7 +138,7 @@ async fn rounds(asked: &Asked, stage: &mut Stage, workload: &Workload, done: &mu
             }
             return;
         }
-        if asked.scenario.once || began.elapsed() + asked.calm >= asked.length {
+        if asked.scenario.once || asked.meanwhile.is_once() || began.elapsed() + asked.calm >= asked.length {
             break;
         }
         tokio::time::sleep(PAUSE).await;
@@ -191,7 +197,7 @@ fn judge(asked: &Asked, done: Done, seen: &Seen) -> Results {
         live_entries: seen.live_entries,
     };
     Results {
-        scenario: asked.scenario.name,
+        scenario: asked.meanwhile.of(asked.scenario.name),
         proves: asked.scenario.proves,
         seed: asked.seed,
         minutes: asked.length.as_secs_f64() / 60.0,
@@ -206,8 +212,7 @@ fn judge(asked: &Asked, done: Done, seen: &Seen) -> Results {
 }
 
 /// How many replicas each shard has once the last round is over: what its last act waited for.
-fn replicas_at_the_end(scenario: &Scenario, seed: u64) -> usize {
-    let acts = (scenario.round)(&mut StdRng::seed_from_u64(seed));
+fn replicas_at_the_end(acts: &[Act]) -> usize {
     match acts.last() {
         Some(Act::Whole { replicas }) => *replicas,
         _ => 3,

@@ -8,9 +8,9 @@ use std::time::Duration;
 use dnc_core::tenant::DEFAULT_TENANT;
 use dnc_tests::cluster::{Size, Victim};
 use dnc_tests::process::Role;
-use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
 
 use crate::disk::damage::Which;
 use crate::plan::{Act, Group, Who};
@@ -136,6 +136,29 @@ pub const ALL: &[Scenario] = &[
         router_settings: &[],
         smoke: false,
         round: |_| vec![Act::Roll(Group::everybody()), WHOLE],
+    },
+    Scenario {
+        name: "handover-while-cut-off",
+        proves: "a leader hands its leaderships over while it is being cut off: no check fails, each shard is led by one",
+        may_fail: false,
+        once: false,
+        small_disk: None,
+        router_settings: &[],
+        smoke: false,
+        round: |dice| {
+            let (leader, rest) = (Group::one(Who::Leader), Group::AllBut(vec![Who::Leader]));
+            let both_ways = dice.random();
+            vec![
+                Act::AskToEnd(leader.clone()),
+                Act::Hold(ms(dice, 0, 150)),
+                Act::Harm { from: leader.clone(), to: rest, harm: Harm::Cut, both_ways },
+                Act::Hold(ms(dice, 3_000, 8_000)),
+                Act::Mend,
+                Act::Ended(leader.clone()),
+                Act::Start(leader),
+                WHOLE,
+            ]
+        },
     },
     Scenario {
         name: "activate-while-leader-killed",
@@ -561,6 +584,15 @@ pub const ALL: &[Scenario] = &[
     },
 ];
 
+// === impl Scenario ===
+
+impl Scenario {
+    /// The acts of the first round that a seed makes.
+    pub fn acts(&self, seed: u64) -> Vec<Act> {
+        (self.round)(&mut StdRng::seed_from_u64(seed))
+    }
+}
+
 /// All is as it was.
 const WHOLE: Act = Act::Whole { replicas: 3 };
 
@@ -597,21 +629,16 @@ pub fn named(name: &str) -> Option<&'static Scenario> {
 mod tests {
     use super::*;
     use crate::errands::IN_FLIGHT;
-    use rand::SeedableRng;
     use std::collections::BTreeSet;
-
-    fn round(scenario: &Scenario, seed: u64) -> Vec<Act> {
-        (scenario.round)(&mut StdRng::seed_from_u64(seed))
-    }
 
     #[test]
     fn every_scenario_has_a_name_of_its_own_and_ends_whole() {
         let names: BTreeSet<&str> = ALL.iter().map(|scenario| scenario.name).collect();
         assert_eq!(names.len(), ALL.len());
         for scenario in ALL {
-            let acts = round(scenario, 1);
+            let acts = scenario.acts(1);
             assert!(matches!(acts.last(), Some(Act::Whole { .. })), "{}", scenario.name);
-            assert_eq!(acts, round(scenario, 1), "{}", scenario.name);
+            assert_eq!(acts, scenario.acts(1), "{}", scenario.name);
         }
     }
 
@@ -625,7 +652,7 @@ mod tests {
     fn whoever_is_hurt_is_healed() {
         for scenario in ALL {
             for seed in 0..20 {
-                let acts = round(scenario, seed);
+                let acts = scenario.acts(seed);
                 let count = |of: fn(&Act) -> bool| acts.iter().filter(|act| of(act)).count();
                 let name = scenario.name;
                 let size = |group: &Group| match group {
@@ -634,7 +661,7 @@ mod tests {
                     Group::All(_) => 3,
                 };
                 let down = acts.iter().map(|act| match act {
-                    Act::Kill(group) | Act::PowerCut(group) => size(group),
+                    Act::Kill(group) | Act::PowerCut(group) | Act::Ended(group) => size(group),
                     _ => 0,
                 });
                 let up = acts.iter().map(|act| match act {

@@ -105,6 +105,7 @@ impl Stage {
         match act {
             Act::Whole { replicas } => self.heal(*replicas).await.map_err(Trouble::NotHealed),
             Act::Roll(group) => self.roll(&cast.all(group)).await.map_err(Trouble::NotHealed),
+            Act::Ended(group) => self.ended(&cast.all(group)).await.map_err(Trouble::NotHealed),
             Act::Replaced(group) => self.replaced(&cast.all(group)).await.map_err(Trouble::NotHealed),
             Act::LedByOthers(group) => self.led_by_others(&cast.all(group)).await.map_err(Trouble::NotHealed),
             Act::Load => self.errands.load(&self.routers()).await.map_err(Trouble::NotTried),
@@ -155,6 +156,7 @@ impl Stage {
         match act {
             Act::Kill(group) => self.each(cast, group, Process::kill9),
             Act::Start(group) => self.each(cast, group, Process::run),
+            Act::AskToEnd(group) => self.each(cast, group, |process| process.ask_to_end()),
             Act::Pause(group) => self.each(cast, group, |process| process.pause()),
             Act::Resume(group) => self.each(cast, group, |process| process.resume()),
             Act::Harm { from, to, harm, both_ways } => {
@@ -193,6 +195,7 @@ impl Stage {
             Act::Hold(_)
             | Act::Whole { .. }
             | Act::Roll(_)
+            | Act::Ended(_)
             | Act::Replaced(_)
             | Act::LedByOthers(_)
             | Act::Load
@@ -257,14 +260,22 @@ impl Stage {
 
     async fn roll(&mut self, victims: &[Victim]) -> Result<()> {
         for victim in victims {
+            self.cluster.process(*victim).ask_to_end()?;
+            self.ended(&[*victim]).await?;
             let process = self.cluster.process(*victim);
-            let status = process.terminate(END_LIMIT).await?;
-            ensure!(status.success(), "{victim} ended with {status} when it was asked to end");
             process.run()?;
             process.wait_ready(READY_LIMIT).await?;
             if victim.role == Role::Node {
                 self.cluster.wait_caught_up(&self.name, victim.index).await?;
             }
+        }
+        Ok(())
+    }
+
+    async fn ended(&mut self, victims: &[Victim]) -> Result<()> {
+        for victim in victims {
+            let status = self.cluster.process(*victim).ended(END_LIMIT).await?;
+            ensure!(status.success(), "{victim} ended with {status} when it was asked to end");
         }
         Ok(())
     }

@@ -212,7 +212,17 @@ impl Process {
 
     /// Asks it to end, and waits until it has.
     pub async fn terminate(&mut self, limit: Duration) -> Result<ExitStatus> {
-        self.signal(Signal::SIGTERM)?;
+        self.ask_to_end()?;
+        self.ended(limit).await
+    }
+
+    /// Asks it to end.
+    pub fn ask_to_end(&self) -> Result<()> {
+        self.signal(Signal::SIGTERM)
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(&mut self, limit: Duration) -> Result<ExitStatus> {
         let name = self.name();
         let child = self.child.as_mut().with_context(|| format!("{name} does not run"))?;
         let what = format!("{name} to end by itself");
