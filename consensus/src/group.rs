@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openraft::async_runtime::watch::WatchReceiver;
@@ -55,6 +56,8 @@ pub struct GroupStatus {
     pub snapshot: Option<LogPosition>,
     /// The log is cut up to here.
     pub purged: Option<LogPosition>,
+    /// Bytes of the state that it has received of what it is being sent; 0 if it is sent nothing.
+    pub receiving: u64,
     /// It takes part in elections: what earlier lives of it owe is done.
     pub votes: bool,
     /// On the leader: how far the log of each other replica is known to agree.
@@ -172,6 +175,7 @@ impl Group {
             applied: metrics.last_applied.as_ref().map(position),
             snapshot: metrics.snapshot.as_ref().map(position),
             purged: metrics.purged.as_ref().map(position),
+            receiving: self.inner.replica.receiving.load(Ordering::Relaxed),
             votes,
             matched: matched.map(|(node, at)| (*node, at.as_ref().map(position))).collect(),
             failure,

@@ -45,6 +45,7 @@ mod tests {
             applied: None,
             snapshot: None,
             purged: None,
+            receiving: 0,
             votes: true,
             matched: matched.iter().map(|(node, index)| (*node, index.map(at))).collect(),
             failure: None,

@@ -29,6 +29,8 @@ pub(crate) struct Replica {
     state: RwLock<Keyspace>,
     /// Bytes that the log has grown by since a snapshot last allowed to cut it.
     pub(crate) log_bytes: AtomicU64,
+    /// Bytes of the snapshot that is being received; 0 if none is.
+    pub(crate) receiving: AtomicU64,
     /// Where the log of its earlier lives ended, if it was discarded.
     floor: Option<LogPosition>,
 }
@@ -63,6 +65,7 @@ impl Replica {
             tail: TailCell::default(),
             state: RwLock::new(state),
             log_bytes: AtomicU64::new(0),
+            receiving: AtomicU64::new(0),
             floor,
         };
         replica.replay_tail(applied).map_err(failed)?;

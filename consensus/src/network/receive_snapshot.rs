@@ -1,6 +1,7 @@
 //! The follower's end of a snapshot transfer: everything is written into a new epoch, and only a
 //! complete and checked snapshot is handed to Raft. Whatever fails before leaves nothing behind.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openraft::raft::SnapshotResponse;
@@ -11,7 +12,28 @@ use crate::group::Group;
 use crate::network::wire::InstallSnapshotRequest;
 use crate::network::wire::install_snapshot_request::Part as WirePart;
 use crate::raft_types::{Snapshot, SnapshotMeta, Types, Vote, position};
+use crate::replica::Replica;
 use crate::snapshot::{SnapshotData, Spool, SpoolError, Totals};
+
+/// Shows how much has come, until the transfer has ended, however it ends.
+struct Receiving<'a>(&'a Replica);
+
+impl<'a> Receiving<'a> {
+    fn begin(replica: &'a Replica) -> Self {
+        replica.receiving.store(0, Ordering::Relaxed);
+        Self(replica)
+    }
+
+    fn add(&self, bytes: usize) {
+        self.0.receiving.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Receiving<'_> {
+    fn drop(&mut self) {
+        self.0.receiving.store(0, Ordering::Relaxed);
+    }
+}
 
 /// Receives and installs a snapshot.
 pub(crate) async fn receive_snapshot(
@@ -28,10 +50,12 @@ pub(crate) async fn receive_snapshot(
         // Sent again because the first answer was lost. Raft needs no contents to say that it has it.
         return install(group, vote, Snapshot { meta, snapshot: SnapshotData::Built }).await;
     }
+    let receiving = Receiving::begin(group.replica());
     let mut spool = Spool::new(group.replica().store.epochs().begin(group.id()));
     let state = loop {
         match next(&mut parts, limit).await? {
             Some(WirePart::Chunk(chunk)) => {
+                receiving.add(chunk.pairs.len());
                 spool = write(spool, chunk.number, chunk.pairs).await?;
             }
             Some(WirePart::End(end)) => {

@@ -101,6 +101,7 @@ fn status_of(replica: &Replica, checksum: bool) -> Result<wire::Replica, ShardEr
         last: replica.group.tail().last.map(position),
         applied: status.applied.map(position),
         checksum,
+        receiving_bytes: status.receiving,
         suppressions: size.suppressions,
         resident_bytes: size.resident_bytes,
         resident_numbers: size.resident_numbers,

@@ -99,6 +99,13 @@ impl<'a> Picture<'a> {
         self.shards.get(shard.0 as usize)
     }
 
+    /// How much of a shard's state has come to a node, estimated, in bytes: what it is being sent, or holds already.
+    pub fn arrived(&self, shard: ShardId, node: NodeId) -> u64 {
+        let whole = self.shard(shard).map_or(0, |shard| shard.bytes);
+        let there = |said: &wire::Replica| said.receiving_bytes.max(size(said));
+        self.replica(shard, node).map_or(0, |said| there(said).min(whole))
+    }
+
     /// The shards of which a node is to hold a replica, with the state of each.
     pub fn held_by(&self, node: NodeId) -> impl Iterator<Item = (&Shard, State)> + '_ {
         self.shards.iter().filter_map(move |shard| Some((shard, shard.state_on(node)?)))
@@ -125,14 +132,13 @@ impl<'a> Picture<'a> {
         let there = || hosts.iter().filter_map(|node| self.replica(id, *node));
         let telling = leader.and_then(|node| self.replica(id, node));
         let telling = telling.or_else(|| there().max_by_key(|replica| (replica.resident_bytes, replica.suppressions)));
-        let (suppressions, numbers, resident) =
-            telling.map_or((0, 0, 0), |said| (said.suppressions, said.resident_numbers, said.resident_bytes));
+        let (suppressions, numbers) = telling.map_or((0, 0), |said| (said.suppressions, said.resident_numbers));
         Shard {
             id,
             leader,
             replicas: voters.iter().map(|node| (*node, self.state(id, *node, leader))).collect(),
             incoming: self.catalog.incoming(id).filter(|node| !voters.contains(node)),
-            bytes: resident.saturating_add(suppressions.saturating_mul(SUPPRESSION)),
+            bytes: telling.map_or(0, size),
             suppressions,
             numbers,
         }
@@ -148,6 +154,11 @@ impl<'a> Picture<'a> {
             (Ok(_), Some(_)) => State::Follower,
         }
     }
+}
+
+/// What a replica's state takes to send, estimated, in bytes.
+fn size(said: &wire::Replica) -> u64 {
+    said.resident_bytes.saturating_add(said.suppressions.saturating_mul(SUPPRESSION))
 }
 
 // === impl Shard ===
