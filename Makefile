@@ -28,7 +28,7 @@ test: build  ## run all tests
 	@deploy/setup.sh --tests
 	@if cargo nextest --version >/dev/null 2>&1; then set -x; cargo nextest run --release --workspace; else set -x; cargo test --release --workspace; fi
 
-api-test: build ## hold a running router against its OpenAPI document: some minutes, ten at most
+api-test: build ## hold a running router against its OpenAPI document: some minutes. EXAMPLES=50 to choose
 	DNC=$(DNC) deploy/schemathesis.sh
 
 test-helm:   ## the chart by Helm's own engine, against Kubernetes' schemas; rules, alerts and runbooks
