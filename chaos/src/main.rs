@@ -88,7 +88,7 @@ enum Command {
 async fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::List => {
-            for scenario in scenarios::ALL {
+            for scenario in scenarios::all() {
                 say(&format!("{:<28}{}", scenario.name, scenario.proves));
             }
             return ExitCode::SUCCESS;
@@ -123,8 +123,8 @@ async fn main() -> ExitCode {
 async fn run_all(name: &str, seed: u64, minutes: f64, results: &Path, keep: bool) -> Result<Outcome> {
     let length = Duration::try_from_secs_f64(minutes * 60.0).context("--minutes")?;
     let chosen: Vec<&'static Scenario> = match name {
-        "all" => scenarios::ALL.iter().collect(),
-        "smoke" => scenarios::ALL.iter().filter(|scenario| scenario.smoke).collect(),
+        "all" => scenarios::all().collect(),
+        "smoke" => scenarios::all().filter(|scenario| scenario.smoke).collect(),
         one => vec![scenarios::named(one).with_context(|| format!("there is no scenario {one}: see dnc-chaos list"))?],
     };
     let mut outcomes = Vec::new();
