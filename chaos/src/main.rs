@@ -93,7 +93,7 @@ enum Command {
 async fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::List => {
-            for scenario in scenarios::ALL {
+            for scenario in scenarios::all() {
                 say(&format!("{:<28}{}", scenario.name, scenario.proves));
             }
             return ExitCode::SUCCESS;
@@ -140,8 +140,8 @@ async fn run_all(name: &str, asked: &Asked) -> Result<Outcome> {
     let length = Duration::try_from_secs_f64(asked.minutes * 60.0).context("--minutes")?;
     let goes_with = |scenario: &&Scenario| meanwhile.around(scenario.acts(seed)).is_some();
     let chosen: Vec<&'static Scenario> = match name {
-        "all" => scenarios::ALL.iter().filter(goes_with).collect(),
-        "smoke" => scenarios::ALL.iter().filter(|scenario| scenario.smoke).filter(goes_with).collect(),
+        "all" => scenarios::all().filter(goes_with).collect(),
+        "smoke" => scenarios::all().filter(|scenario| scenario.smoke).filter(goes_with).collect(),
         one => vec![scenarios::named(one).with_context(|| format!("there is no scenario {one}: see dnc-chaos list"))?],
     };
     let mut outcomes = Vec::new();

@@ -35,6 +35,11 @@ pub trait Failure: std::error::Error {
     fn retry_after(&self) -> Option<Duration> {
         None
     }
+
+    /// The part of the request that is wrong, if it is that.
+    fn invalid(&self) -> Option<&Invalid> {
+        None
+    }
 }
 
 /// A part of a request that is wrong.
@@ -75,5 +80,9 @@ impl Invalid {
 impl Failure for Invalid {
     fn kind(&self) -> Kind {
         Kind::Invalid
+    }
+
+    fn invalid(&self) -> Option<&Invalid> {
+        Some(self)
     }
 }

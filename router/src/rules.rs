@@ -67,6 +67,10 @@ impl Failure for Error {
             Error::NotAdded { why, .. } | Error::Undecided(why) => why.kind(),
         }
     }
+
+    fn invalid(&self) -> Option<&Invalid> {
+        if let Error::Invalid(why) = self { Some(why) } else { None }
+    }
 }
 
 // === impl Rules ===

@@ -57,6 +57,10 @@ impl Failure for Error {
             Error::Undecided(why) => why.kind(),
         }
     }
+
+    fn invalid(&self) -> Option<&Invalid> {
+        if let Error::Invalid(why) = self { Some(why) } else { None }
+    }
 }
 
 impl From<Refusal> for Error {

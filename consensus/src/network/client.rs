@@ -16,6 +16,7 @@ use openraft::raft::{
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::{EmptyNode, OptionalSend, RaftNetworkV2};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tonic::Status;
 
@@ -77,13 +78,19 @@ impl Client {
     }
 
     /// Makes one call on the control connection, within a time limit.
-    async fn call<T, F>(&self, limit: Duration, call: impl FnOnce(Line) -> F) -> Result<T, RPCError<Types>>
+    async fn call<T, F>(
+        &self,
+        message: &impl Serialize,
+        limit: Duration,
+        call: impl FnOnce(Line) -> F,
+    ) -> Result<T, RPCError<Types>>
     where
         T: DeserializeOwned,
         F: Future<Output = Result<Vec<u8>, Status>>,
     {
+        let body = codec::encode(message);
         let lease = self.pool.get(self.to, Purpose::Control).map_err(unreachable)?;
-        let answer = call(Line { client: lease.client.clone(), envelope: self.envelope() });
+        let answer = call(Line { client: lease.client.clone(), envelope: self.envelope(), body });
         let body = match tokio::time::timeout(limit, answer).await {
             Ok(Ok(body)) => body,
             Ok(Err(status)) => {
@@ -99,10 +106,11 @@ impl Client {
     }
 }
 
-/// What a call needs: a connection and an envelope.
+/// What a call needs: a connection, an envelope and what goes into it.
 struct Line {
     client: wire::raft_client::RaftClient<tonic::transport::Channel>,
     envelope: Envelope,
+    body: Vec<u8>,
 }
 
 /// A status in one line.
@@ -118,9 +126,8 @@ impl RaftNetworkV2<Types> for Client {
         rpc: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
-        let body = codec::encode(&rpc);
-        self.call(option.hard_ttl(), |mut to| async move {
-            let request = to.envelope.seal(wire::HeartbeatRequest { body });
+        self.call(&rpc, option.hard_ttl(), |mut to| async move {
+            let request = to.envelope.seal(wire::HeartbeatRequest { body: to.body });
             Ok(to.client.heartbeat(request).await?.into_inner().body)
         })
         .await
@@ -146,9 +153,8 @@ impl RaftNetworkV2<Types> for Client {
         rpc: VoteRequest<Types>,
         option: RPCOption,
     ) -> Result<VoteResponse<Types>, RPCError<Types>> {
-        let body = codec::encode(&rpc);
-        self.call(option.hard_ttl(), |mut to| async move {
-            let request = to.envelope.seal(wire::VoteRequest { body });
+        self.call(&rpc, option.hard_ttl(), |mut to| async move {
+            let request = to.envelope.seal(wire::VoteRequest { body: to.body });
             Ok(to.client.vote(request).await?.into_inner().body)
         })
         .await
@@ -159,9 +165,8 @@ impl RaftNetworkV2<Types> for Client {
         rpc: VoteRequest<Types>,
         option: RPCOption,
     ) -> Result<VoteResponse<Types>, RPCError<Types>> {
-        let body = codec::encode(&rpc);
-        self.call(option.hard_ttl(), |mut to| async move {
-            let request = to.envelope.seal(wire::PreVoteRequest { body });
+        self.call(&rpc, option.hard_ttl(), |mut to| async move {
+            let request = to.envelope.seal(wire::PreVoteRequest { body: to.body });
             Ok(to.client.pre_vote(request).await?.into_inner().body)
         })
         .await
@@ -172,9 +177,8 @@ impl RaftNetworkV2<Types> for Client {
         req: TransferLeaderRequest<Types>,
         option: RPCOption,
     ) -> Result<TransferLeaderResponse<Types>, RPCError<Types>> {
-        let body = codec::encode(&req);
-        self.call(option.hard_ttl(), |mut to| async move {
-            let request = to.envelope.seal(wire::TransferLeaderRequest { body });
+        self.call(&req, option.hard_ttl(), |mut to| async move {
+            let request = to.envelope.seal(wire::TransferLeaderRequest { body: to.body });
             Ok(to.client.transfer_leader(request).await?.into_inner().body)
         })
         .await

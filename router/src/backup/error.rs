@@ -131,4 +131,8 @@ impl Failure for Error {
             Error::OtherVersion(_) | Error::Unexpected => Kind::Internal,
         }
     }
+
+    fn invalid(&self) -> Option<&Invalid> {
+        if let Error::Invalid(why) = self { Some(why) } else { None }
+    }
 }

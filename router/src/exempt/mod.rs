@@ -128,6 +128,10 @@ impl Failure for Error {
             Error::NotDone { .. } | Error::Unknown { .. } | Error::NotReady | Error::Unanswered(_) => Kind::Unavailable,
         }
     }
+
+    fn invalid(&self) -> Option<&Invalid> {
+        if let Error::Invalid(why) = self { Some(why) } else { None }
+    }
 }
 
 // === impl Grant ===

@@ -228,6 +228,10 @@ impl Failure for Error {
             Error::ShardRefused { .. } | Error::WrongSum { .. } | Error::Unexpected => Kind::Internal,
         }
     }
+
+    fn invalid(&self) -> Option<&Invalid> {
+        if let Error::Invalid(why) = self { Some(why) } else { None }
+    }
 }
 
 /// An error and what it comes from, as one sentence.

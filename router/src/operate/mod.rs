@@ -110,6 +110,10 @@ impl Failure for Error {
             Error::Undecided(why) | Error::HalfDone { why, .. } => why.kind(),
         }
     }
+
+    fn invalid(&self) -> Option<&Invalid> {
+        if let Error::Invalid(why) = self { Some(why) } else { None }
+    }
 }
 
 // === impl Asked ===

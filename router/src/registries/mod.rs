@@ -75,6 +75,10 @@ impl Failure for Error {
             Error::Unexpected => Kind::Internal,
         }
     }
+
+    fn invalid(&self) -> Option<&Invalid> {
+        if let Error::Invalid(why) = self { Some(why) } else { None }
+    }
 }
 
 impl From<Refusal> for Error {

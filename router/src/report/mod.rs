@@ -84,6 +84,10 @@ impl Failure for Error {
             Error::Unexpected(_) => Kind::Internal,
         }
     }
+
+    fn invalid(&self) -> Option<&Invalid> {
+        if let Error::Invalid(why) = self { Some(why) } else { None }
+    }
 }
 
 // === impl Whose ===

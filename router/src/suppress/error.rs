@@ -109,4 +109,8 @@ impl Failure for Error {
             | Error::Cut(_) => Kind::Unavailable,
         }
     }
+
+    fn invalid(&self) -> Option<&Invalid> {
+        if let Error::Invalid(why) = self { Some(why) } else { None }
+    }
 }

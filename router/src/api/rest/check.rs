@@ -139,7 +139,7 @@ pub async fn one_by_path<C: Cluster>(
 ) -> Result<Response, Problem> {
     let caller = caller::asker(tenant, params.brand, params.campaign)
         .and_then(|asker| Caller::new(Api::Rest, id.0, asker, params.call_id, params.checked_by))
-        .map_err(|why| Problem::field(why.field, &why))?;
+        .map_err(Problem::in_parameters)?;
     let number =
         PhoneNumber::parse(&phone).map_err(|why| Problem::not_a_number("phone", &invalid_number(why).message))?;
     Ok(answer(&state, &caller, number).await)
@@ -163,7 +163,7 @@ pub async fn one<C: Cluster>(
 ) -> Result<Response, Problem> {
     let caller = caller::asker(tenant, body.brand, body.campaign)
         .and_then(|asker| Caller::new(Api::Rest, id.0, asker, body.call_id, body.checked_by))
-        .map_err(|why| Problem::in_body(&why))?;
+        .map_err(Problem::in_body)?;
     let number = PhoneNumber::parse(&body.phone_number)
         .map_err(|why| Problem::not_a_number("#/phone_number", &invalid_number(why).message))?;
     Ok(answer(&state, &caller, number).await)
@@ -187,11 +187,11 @@ pub async fn bulk<C: Cluster>(
 ) -> Result<Response, Problem> {
     let caller = caller::asker(tenant, body.brand, body.campaign)
         .and_then(|asker| Caller::new(Api::Rest, id.0, asker, body.call_id, body.checked_by))
-        .map_err(|why| Problem::in_body(&why))?;
+        .map_err(Problem::in_body)?;
     let (count, max) = (body.phone_numbers.len(), state.options.max_bulk_rest);
     if count == 0 || count > max {
         let detail = format!("a bulk has 1 to {max} numbers, this one {count}");
-        return Err(Problem::in_body(&Invalid::new("phone_numbers", detail)));
+        return Err(Problem::in_body(Invalid::new("phone_numbers", detail)));
     }
     telemetry::bulk(count);
     let numbers = body.phone_numbers.iter().map(|text| PhoneNumber::parse(text)).collect();

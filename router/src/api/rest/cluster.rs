@@ -112,18 +112,10 @@ pub async fn why<C: Cluster>(
         (None, None, Some(node)) => What::Node(node),
         _ => return Err(Problem::malformed("one of phone_number, shard and node is needed")),
     };
-    state.operators.explain(v1::ExplainRequest { what: Some(what) }).await.map(Json).map_err(|why| match &why {
+    state.operators.explain(v1::ExplainRequest { what: Some(what) }).await.map(Json).map_err(|why| match why {
         Error::Invalid(invalid) if invalid.field == "phone_number" => {
             Problem::not_a_number("phone_number", &invalid.detail)
         }
-        _ => problem(&why),
+        why => Problem::in_body(why),
     })
-}
-
-/// What is wrong with a request, which is in its body where it is in a field.
-pub fn problem(why: &Error) -> Problem {
-    match why {
-        Error::Invalid(invalid) => Problem::in_body(invalid),
-        _ => Problem::of(why),
-    }
 }

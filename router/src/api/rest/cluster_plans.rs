@@ -9,7 +9,6 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::cluster::problem;
 use super::openapi::KeyHeader;
 use super::problem::Problem;
 use super::read::{NamePath, OptionalBody, Params};
@@ -116,7 +115,7 @@ pub async fn preview<C: Cluster>(
 ) -> Result<Json<v1::PlanPreview>, Problem> {
     let PreviewBody { leaving, throttle, lost, replacement } = body;
     let request = v1::PreviewPlanRequest { leaving, throttle, lost, replacement };
-    state.operators.preview(request).await.map(Json).map_err(|why| problem(&why))
+    state.operators.preview(request).await.map(Json).map_err(Problem::in_body)
 }
 
 /// Begins no more moves of the plan that is carried out; those under way are finished or taken back.
@@ -136,10 +135,7 @@ pub async fn cancel<C: Cluster>(
     Params(params): Params<CancelParams>,
 ) -> Result<Json<v1::PlanProgress>, Problem> {
     let request = v1::CancelPlanRequest { plan_id: params.plan_id };
-    state.operators.cancel(request).await.map(Json).map_err(|why| match &why {
-        Error::Invalid(invalid) => Problem::field(invalid.field, invalid),
-        _ => Problem::of(&why),
-    })
+    state.operators.cancel(request).await.map(Json).map_err(Problem::in_parameters)
 }
 
 /// Has the moves made that the cluster needs.
@@ -157,7 +153,7 @@ pub async fn apply<C: Cluster>(
     id: WriteId,
     OptionalBody(body): OptionalBody<StartBody>,
 ) -> Result<(StatusCode, Json<v1::PlanStarted>), Problem> {
-    let request_id = id.named(&body.request_id).map_err(|why| Problem::in_body(&why))?;
+    let request_id = id.named(&body.request_id).map_err(Problem::in_body)?;
     started(state.operators.apply(v1::ApplyPlanRequest { throttle: body.throttle, request_id }).await)
 }
 
@@ -181,7 +177,7 @@ pub async fn drain<C: Cluster>(
     OptionalBody(body): OptionalBody<StartBody>,
 ) -> Result<(StatusCode, Json<v1::PlanStarted>), Problem> {
     let node = node_id(&node)?;
-    let request_id = id.named(&body.request_id).map_err(|why| Problem::in_body(&why))?;
+    let request_id = id.named(&body.request_id).map_err(Problem::in_body)?;
     started(state.operators.drain(v1::DrainNodeRequest { node, throttle: body.throttle, request_id }).await)
 }
 
@@ -203,7 +199,7 @@ pub async fn decommission<C: Cluster>(
     NamePath(node): NamePath,
 ) -> Result<Json<v1::NodeRetired>, Problem> {
     let node = node_id(&node)?;
-    state.operators.retire(v1::RetireNodeRequest { node }).await.map(Json).map_err(|why| problem(&why))
+    state.operators.retire(v1::RetireNodeRequest { node }).await.map(Json).map_err(Problem::in_body)
 }
 
 /// Has a node serve again. It gets replicas by the next plan.
@@ -223,7 +219,7 @@ pub async fn recommission<C: Cluster>(
     NamePath(node): NamePath,
 ) -> Result<Json<v1::ClusterNode>, Problem> {
     let node = node_id(&node)?;
-    state.operators.recommission(v1::RecommissionNodeRequest { node }).await.map(Json).map_err(|why| problem(&why))
+    state.operators.recommission(v1::RecommissionNodeRequest { node }).await.map(Json).map_err(Problem::in_body)
 }
 
 /// Has the replicas of a node whose data is lost made anew elsewhere.
@@ -246,14 +242,14 @@ pub async fn replace<C: Cluster>(
     OptionalBody(body): OptionalBody<ReplaceBody>,
 ) -> Result<(StatusCode, Json<v1::PlanStarted>), Problem> {
     let node = node_id(&node)?;
-    let request_id = id.named(&body.request_id).map_err(|why| Problem::in_body(&why))?;
+    let request_id = id.named(&body.request_id).map_err(Problem::in_body)?;
     let ReplaceBody { replacement, throttle, .. } = body;
     started(state.operators.replace(v1::ReplaceNodeRequest { node, replacement, throttle, request_id }).await)
 }
 
 #[allow(clippy::result_large_err)] // What REST answers with; it is made once for a request.
 fn started(done: Result<v1::PlanStarted, Error>) -> Result<(StatusCode, Json<v1::PlanStarted>), Problem> {
-    done.map(|started| (StatusCode::ACCEPTED, Json(started))).map_err(|why| problem(&why))
+    done.map(|started| (StatusCode::ACCEPTED, Json(started))).map_err(Problem::in_body)
 }
 
 #[allow(clippy::result_large_err)] // What REST answers with; it is made once for a request.

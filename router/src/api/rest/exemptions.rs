@@ -16,7 +16,7 @@ use super::write_id::WriteId;
 use crate::api::state::State;
 use crate::cluster::Cluster;
 use crate::entries::ExemptionShown;
-use crate::exempt::{Error, Grant, Revocation};
+use crate::exempt::{Grant, Revocation};
 
 /// Body of a grant.
 #[derive(Deserialize, ToSchema)]
@@ -117,7 +117,7 @@ pub async fn grant<C: Cluster>(
     id: WriteId,
     Body(mut body): Body<GrantBody>,
 ) -> Result<(StatusCode, Json<ExemptionShown>), Problem> {
-    body.request_id = id.named(&body.request_id).map_err(|why| Problem::in_body(&why))?;
+    body.request_id = id.named(&body.request_id).map_err(Problem::in_body)?;
     let grant = Grant {
         phone_number: body.phone_number,
         ground: body.ground,
@@ -129,13 +129,7 @@ pub async fn grant<C: Cluster>(
         granted_by: body.granted_by,
         request_id: body.request_id,
     };
-    let granted = state.exemptions.grant(tenant, grant).await.map_err(|why| match &why {
-        Error::Invalid(invalid) if invalid.field == "phone_number" => {
-            Problem::not_a_number("#/phone_number", &invalid.detail)
-        }
-        Error::Invalid(invalid) => Problem::in_body(invalid),
-        _ => Problem::of(&why),
-    })?;
+    let granted = state.exemptions.grant(tenant, grant).await.map_err(Problem::in_body)?;
     Ok((StatusCode::CREATED, Json(granted)))
 }
 
@@ -158,7 +152,7 @@ pub async fn revoke<C: Cluster>(
     PhonePath(phone): PhonePath,
     Params(mut params): Params<RevokeParams>,
 ) -> Result<Json<RevokedShown>, Problem> {
-    params.request_id = id.named(&params.request_id).map_err(|why| Problem::field(why.field, &why))?;
+    params.request_id = id.named(&params.request_id).map_err(Problem::in_parameters)?;
     let revocation = Revocation {
         phone_number: phone,
         exemption_ids: listed(&params.exemption_ids),
@@ -166,7 +160,7 @@ pub async fn revoke<C: Cluster>(
         revoked_by: params.revoked_by,
         request_id: params.request_id,
     };
-    let revoked = state.exemptions.revoke(tenant, revocation).await.map_err(|why| in_path(&why))?;
+    let revoked = state.exemptions.revoke(tenant, revocation).await.map_err(Problem::in_parameters)?;
     if revoked.revoked == 0 {
         return Err(Problem::not_found("the number has no exemption"));
     }
@@ -187,14 +181,6 @@ pub async fn list<C: Cluster>(
     Tenant(tenant): Tenant,
     PhonePath(phone): PhonePath,
 ) -> Result<Json<ListShown>, Problem> {
-    let (number, exemptions) = state.exemptions.list(tenant, &phone).await.map_err(|why| in_path(&why))?;
+    let (number, exemptions) = state.exemptions.list(tenant, &phone).await.map_err(Problem::in_parameters)?;
     Ok(Json(ListShown { phone_number: number.to_string(), exemptions }))
-}
-
-fn in_path(why: &Error) -> Problem {
-    match why {
-        Error::Invalid(invalid) if invalid.field == "phone_number" => Problem::not_a_number("phone", &invalid.detail),
-        Error::Invalid(invalid) => Problem::field(invalid.field, invalid),
-        _ => Problem::of(why),
-    }
 }

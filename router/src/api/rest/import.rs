@@ -170,7 +170,7 @@ pub async fn import<C: Cluster>(
         () = &mut sending => running.await,
     };
     let outcome = outcome.map_err(|_| Problem::of(&crate::import::Error::Unexpected))?;
-    let result = outcome.map_err(|why| Problem::of_import(&why))?;
+    let result = outcome.map_err(Problem::of_import)?;
     Ok((StatusCode::OK, Json(ImportShown::of(&result))).into_response())
 }
 

@@ -3,6 +3,8 @@
 //! A handler returns a [`Problem`]; [`super::frame`] writes it out, because only there the id of the
 //! request is known, and makes one of whatever else went wrong below it. So every error has this form.
 
+mod code;
+
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use self::code::Code;
 use crate::failure::{Failure, Invalid, Kind};
 use crate::import;
 use crate::shown::{AreaShown, BadLineShown};
@@ -19,44 +22,11 @@ use crate::shown::{AreaShown, BadLineShown};
 /// The media type of every error.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
+/// What rooms call the field that holds a phone number.
+const PHONE_NUMBER: &str = "phone_number";
+
 /// How long to wait before trying again, where nobody knows better.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// What kind of problem it is. The words do not change; programs may decide by them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Code {
-    /// The request cannot be read: no JSON, an unknown field, a value of another type.
-    MalformedRequest,
-    /// A field or parameter has a value that it cannot have.
-    InvalidRequest,
-    /// A text that should be a phone number is none.
-    InvalidNumber,
-    /// There is nothing under this path, or of this name.
-    NotFound,
-    /// The path takes other methods.
-    WrongMethod,
-    /// The request was not complete in time, or not answered.
-    TooSlow,
-    /// It cannot be done with the thing that it names.
-    NotPossible,
-    /// It exists already, and is another one.
-    ExistsAlready,
-    /// Somebody else was faster; the whole of it can be tried again.
-    Overtaken,
-    /// The body is larger than allowed.
-    BodyTooLarge,
-    /// The body is of another media type.
-    WrongMediaType,
-    /// Too much at once; later it can be tried again.
-    TooMuch,
-    /// A fault of the cluster.
-    Fault,
-    /// It could not be done now, or it is not known whether it was; the same request can be tried again.
-    Unavailable,
-    /// This router cannot answer yet.
-    NotReady,
-}
 
 /// An error: RFC 9457, with a code for programs and the id of the request.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -111,66 +81,6 @@ struct Fault {
     detail: String,
 }
 
-// === impl Code ===
-
-impl Code {
-    /// As it stands in the answer.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Code::MalformedRequest => "malformed-request",
-            Code::InvalidRequest => "invalid-request",
-            Code::InvalidNumber => "invalid-number",
-            Code::NotFound => "not-found",
-            Code::WrongMethod => "wrong-method",
-            Code::TooSlow => "too-slow",
-            Code::NotPossible => "not-possible",
-            Code::ExistsAlready => "exists-already",
-            Code::Overtaken => "overtaken",
-            Code::BodyTooLarge => "body-too-large",
-            Code::WrongMediaType => "wrong-media-type",
-            Code::TooMuch => "too-much",
-            Code::Fault => "fault",
-            Code::Unavailable => "unavailable",
-            Code::NotReady => "not-ready",
-        }
-    }
-
-    fn status(self) -> StatusCode {
-        match self {
-            Code::MalformedRequest | Code::InvalidRequest | Code::InvalidNumber => StatusCode::BAD_REQUEST,
-            Code::NotFound => StatusCode::NOT_FOUND,
-            Code::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Code::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Code::NotPossible | Code::ExistsAlready | Code::Overtaken => StatusCode::CONFLICT,
-            Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Code::WrongMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Code::TooMuch => StatusCode::TOO_MANY_REQUESTS,
-            Code::Fault => StatusCode::INTERNAL_SERVER_ERROR,
-            Code::Unavailable | Code::NotReady => StatusCode::SERVICE_UNAVAILABLE,
-        }
-    }
-
-    fn title(self) -> &'static str {
-        match self {
-            Code::MalformedRequest => "Malformed request",
-            Code::InvalidRequest => "Invalid request",
-            Code::InvalidNumber => "Not a phone number",
-            Code::NotFound => "Not found",
-            Code::WrongMethod => "Wrong method",
-            Code::TooSlow => "Too slow",
-            Code::NotPossible => "Not possible",
-            Code::ExistsAlready => "Exists already",
-            Code::Overtaken => "Overtaken",
-            Code::BodyTooLarge => "Body too large",
-            Code::WrongMediaType => "Wrong media type",
-            Code::TooMuch => "Too much at once",
-            Code::Fault => "Fault",
-            Code::Unavailable => "Not available now",
-            Code::NotReady => "Not ready",
-        }
-    }
-}
-
 // === impl Problem ===
 
 impl Problem {
@@ -213,28 +123,37 @@ impl Problem {
         problem
     }
 
+    /// The problem that a failure is; a field that is wrong lies in the body. Rooms name nested ones with a dot.
+    pub fn in_body(failure: impl Failure) -> Self {
+        Self::at(&failure, |field| format!("#/{}", field.replace('.', "/")))
+    }
+
+    /// The problem that a failure is; a field that is wrong is a parameter, or a number in the path.
+    pub fn in_parameters(failure: impl Failure) -> Self {
+        Self::at(&failure, |field| if field == PHONE_NUMBER { "phone".into() } else { field.into() })
+    }
+
+    fn at(failure: &impl Failure, pointer: fn(&str) -> String) -> Self {
+        match failure.invalid() {
+            Some(why) if why.field == PHONE_NUMBER => Self::not_a_number(&pointer(why.field), &why.detail),
+            Some(why) => Self::field(pointer(why.field), why),
+            None => Self::of(failure),
+        }
+    }
+
     /// An import that failed: with its bad lines, or with what its guard stops and the version that waits.
-    pub fn of_import(failure: &import::Error) -> Self {
-        let mut problem = match failure {
-            import::Error::Invalid(why) => Self::field(why.field, why),
-            _ => Self::of(failure),
-        };
-        problem.import = failure.details().map(|details| {
+    pub fn of_import(failure: import::Error) -> Self {
+        let import = failure.details().map(|details| {
             Box::new(json!(ImportFaults {
                 bad_lines: details.bad_lines.iter().map(BadLineShown::of).collect(),
                 held_version: Some(details.held_version).filter(|version| *version > 0),
                 stopped: details.stopped.iter().map(AreaShown::of).collect(),
             }))
         });
-        problem
+        Self { import, ..Self::in_parameters(failure) }
     }
 
-    /// A field of the body is wrong.
-    pub fn in_body(why: &Invalid) -> Self {
-        Self::field(format!("#/{}", why.field), why)
-    }
-
-    /// The same, with what is wrong where.
+    /// The same problem, with what is wrong where.
     pub fn with_faults<'a>(mut self, faults: impl IntoIterator<Item = (String, &'a Invalid)>) -> Self {
         let fault = |(pointer, why): (String, &Invalid)| Fault { pointer, detail: why.detail.clone() };
         self.errors.extend(faults.into_iter().map(fault));
@@ -342,13 +261,6 @@ fn number<S: serde::Serializer>(status: &StatusCode, to: S) -> Result<S::Ok, S::
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_word_of_a_code_is_the_one_that_is_written() {
-        for code in [Code::MalformedRequest, Code::NotPossible, Code::TooMuch, Code::Fault, Code::NotReady] {
-            assert_eq!(serde_json::json!(code), code.as_str());
-        }
-    }
 
     #[test]
     fn what_was_refused_without_a_word_is_a_problem_too() {

@@ -14,7 +14,6 @@ use super::registry_body::{NewRegistry, RegistryBody, RegistryChange};
 use crate::api::state::State;
 use crate::api::told::{self, Detail};
 use crate::cluster::Cluster;
-use crate::failure::Invalid;
 use crate::registries::{Error, Found};
 use crate::shown::registry::{RegistriesShown, RegistryShown, VersionsShown};
 
@@ -52,7 +51,7 @@ pub async fn list<C: Cluster>(Shared(state): Shared<State<C>>) -> Response {
     )
 )]
 pub async fn show<C: Cluster>(Shared(state): Shared<State<C>>, NamePath(named): NamePath) -> Result<Response, Problem> {
-    state.registries.get(&named).await.map(|found| shown(StatusCode::OK, &found)).map_err(problem)
+    answer(StatusCode::OK, state.registries.get(&named).await)
 }
 
 /// The versions of a registry, newest first.
@@ -71,7 +70,7 @@ pub async fn versions<C: Cluster>(
     Shared(state): Shared<State<C>>,
     NamePath(named): NamePath,
 ) -> Result<Response, Problem> {
-    let found = state.registries.get(&named).await.map_err(problem)?;
+    let found = state.registries.get(&named).await.map_err(Problem::in_body)?;
     let registry = told::registry(&found.known.catalog, found.registry(), Detail::Whole);
     Ok(Json(VersionsShown::of(&registry)).into_response())
 }
@@ -92,8 +91,8 @@ pub async fn create<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Body(body): Body<RegistryBody>,
 ) -> Result<Response, Problem> {
-    let request = body.create().map_err(|why| in_body(&why))?;
-    state.registries.create(request).await.map(|made| shown(StatusCode::CREATED, &made)).map_err(problem)
+    let request = body.create().map_err(Problem::in_body)?;
+    answer(StatusCode::CREATED, state.registries.create(request).await)
 }
 
 /// Changes settings of a registry; those that are not given stay as they are.
@@ -146,8 +145,8 @@ async fn update<C: Cluster>(
     body: RegistryBody,
     replace: bool,
 ) -> Result<Response, Problem> {
-    let request = body.update(registry, replace).map_err(|why| in_body(&why))?;
-    state.registries.update(request).await.map(|found| shown(StatusCode::OK, &found)).map_err(problem)
+    let request = body.update(registry, replace).map_err(Problem::in_body)?;
+    answer(StatusCode::OK, state.registries.update(request).await)
 }
 
 /// Gives a registry up. It is still shown as `retired`, since answers of the past name it.
@@ -167,22 +166,12 @@ pub async fn retire<C: Cluster>(
     Shared(state): Shared<State<C>>,
     NamePath(named): NamePath,
 ) -> Result<Response, Problem> {
-    state.registries.retire(&named).await.map(|found| shown(StatusCode::OK, &found)).map_err(problem)
+    answer(StatusCode::OK, state.registries.retire(&named).await)
 }
 
-fn shown(status: StatusCode, found: &Found) -> Response {
+#[allow(clippy::result_large_err)] // What REST answers with; it is made once for a request.
+fn answer(status: StatusCode, done: Result<Found, Error>) -> Result<Response, Problem> {
+    let found = done.map_err(Problem::in_body)?;
     let registry = told::registry(&found.known.catalog, found.registry(), Detail::Whole);
-    (status, Json(RegistryShown::of(&registry))).into_response()
-}
-
-fn problem(why: Error) -> Problem {
-    match &why {
-        Error::Invalid(invalid) => in_body(invalid),
-        _ => Problem::of(&why),
-    }
-}
-
-/// Where in the body a field lies; rooms name nested ones with a dot.
-fn in_body(why: &Invalid) -> Problem {
-    Problem::field(format!("#/{}", why.field.replace('.', "/")), why)
+    Ok((status, Json(RegistryShown::of(&registry))).into_response())
 }

@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::read::{Body, Params, Tenant};
 use crate::api::state::State;
 use crate::cluster::Cluster;
-use crate::report::{Error, Period, Whose};
+use crate::report::{Period, Whose};
 
 /// Parameters of a compliance report.
 #[derive(Deserialize, IntoParams)]
@@ -80,9 +80,9 @@ pub async fn compliance<C: Cluster>(
     Tenant(tenant): Tenant,
     Params(params): Params<ComplianceParams>,
 ) -> Result<Json<v1::ComplianceReport>, Problem> {
-    let period = Period::parse(&params.start_date, &params.end_date).map_err(|why| Problem::field(why.field, &why))?;
-    let whose = Whose::asked(tenant, params.all_tenants).map_err(|why| problem(&why))?;
-    state.reports.compliance(whose, period).await.map(Json).map_err(|why| problem(&why))
+    let period = Period::parse(&params.start_date, &params.end_date).map_err(Problem::in_parameters)?;
+    let whose = Whose::asked(tenant, params.all_tenants).map_err(Problem::in_parameters)?;
+    state.reports.compliance(whose, period).await.map(Json).map_err(Problem::in_parameters)
 }
 
 /// What is held now, and what was checked today.
@@ -102,8 +102,8 @@ pub async fn stats<C: Cluster>(
     Tenant(tenant): Tenant,
     Params(params): Params<StatsParams>,
 ) -> Result<Json<v1::Stats>, Problem> {
-    let whose = Whose::asked(tenant, params.all_tenants).map_err(|why| problem(&why))?;
-    state.reports.stats(whose).await.map(Json).map_err(|why| problem(&why))
+    let whose = Whose::asked(tenant, params.all_tenants).map_err(Problem::in_parameters)?;
+    state.reports.stats(whose).await.map(Json).map_err(Problem::in_parameters)
 }
 
 /// The bloom filters, by node and shard. For operators.
@@ -131,12 +131,5 @@ pub async fn warm<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Body(body): Body<WarmBody>,
 ) -> Result<Json<v1::WarmCacheReport>, Problem> {
-    state.reports.warm(body.shards).await.map(Json).map_err(|why| Problem::in_body(&why))
-}
-
-fn problem(why: &Error) -> Problem {
-    match why {
-        Error::Invalid(invalid) => Problem::field(invalid.field, invalid),
-        _ => Problem::of(why),
-    }
+    state.reports.warm(body.shards).await.map(Json).map_err(Problem::in_body)
 }

@@ -18,7 +18,6 @@ use super::write_id::WriteId;
 use crate::api::state::State;
 use crate::api::told;
 use crate::cluster::Cluster;
-use crate::rules::Error;
 use crate::shown::rule::{RuleShown, RulesShown};
 
 /// Body of a new rule.
@@ -80,7 +79,7 @@ pub async fn list<C: Cluster>(
     Params(params): Params<ListParams>,
 ) -> Result<Response, Problem> {
     let listed = state.rules.list(tenant, &params.r#type);
-    let (known, rules) = listed.map_err(|why| Problem::field(why.field, &why))?;
+    let (known, rules) = listed.map_err(Problem::in_parameters)?;
     Ok(Json(RulesShown::of(&told::rules(&known.catalog, &rules))).into_response())
 }
 
@@ -98,7 +97,7 @@ pub async fn show<C: Cluster>(
     Tenant(tenant): Tenant,
     NamePath(id): NamePath,
 ) -> Result<Response, Problem> {
-    let (_, rule) = state.rules.get(tenant, &id).await.map_err(problem_in_path)?;
+    let (_, rule) = state.rules.get(tenant, &id).await.map_err(Problem::in_parameters)?;
     Ok(shown(&state, StatusCode::OK, &rule))
 }
 
@@ -118,7 +117,7 @@ pub async fn add<C: Cluster>(
     id: WriteId,
     Body(body): Body<AddBody>,
 ) -> Result<Response, Problem> {
-    let request_id = id.named(&body.request_id).map_err(|why| Problem::in_body(&why))?;
+    let request_id = id.named(&body.request_id).map_err(Problem::in_body)?;
     let request = v1::AddRuleRequest {
         r#type: body.r#type,
         pattern: body.pattern,
@@ -127,11 +126,7 @@ pub async fn add<C: Cluster>(
         global: body.global,
         request_id,
     };
-    let added = state.rules.add(tenant, request).await.map_err(|why| match &why {
-        Error::Invalid(invalid) => Problem::in_body(invalid),
-        _ => Problem::of(&why),
-    });
-    let (_, rule) = added?;
+    let (_, rule) = state.rules.add(tenant, request).await.map_err(Problem::in_body)?;
     Ok(shown(&state, StatusCode::CREATED, &rule))
 }
 
@@ -152,18 +147,11 @@ pub async fn remove<C: Cluster>(
     Tenant(tenant): Tenant,
     NamePath(id): NamePath,
 ) -> Result<Response, Problem> {
-    let rule = state.rules.remove(tenant, &id).await.map_err(problem_in_path)?;
+    let rule = state.rules.remove(tenant, &id).await.map_err(Problem::in_parameters)?;
     Ok(shown(&state, StatusCode::OK, &rule))
 }
 
 fn shown<C: Cluster>(state: &State<C>, status: StatusCode, rule: &Rule) -> Response {
     let rule = told::rule(&state.cluster.known().catalog, rule);
     (status, Json(RuleShown::of(&rule))).into_response()
-}
-
-fn problem_in_path(why: Error) -> Problem {
-    match &why {
-        Error::Invalid(invalid) => Problem::field(invalid.field, invalid),
-        _ => Problem::of(&why),
-    }
 }

@@ -77,8 +77,8 @@ pub async fn add<C: Cluster>(
     id: WriteId,
     Body(mut body): Body<AddBody>,
 ) -> Result<(StatusCode, Json<AddedShown>), Problem> {
-    body.request_id = id.named(&body.request_id).map_err(|why| Problem::in_body(&why))?;
-    let added = state.suppressions.add(tenant, body.into()).await.map_err(|why| in_body(&why))?;
+    body.request_id = id.named(&body.request_id).map_err(Problem::in_body)?;
+    let added = state.suppressions.add(tenant, body.into()).await.map_err(Problem::in_body)?;
     let shown = AddedShown {
         suppression_id: added.id.to_string(),
         phone_number: added.number.to_string(),
@@ -125,7 +125,7 @@ pub async fn remove<C: Cluster>(
     PhonePath(phone): PhonePath,
     Params(mut params): Params<RemoveParams>,
 ) -> Result<Json<RemovedShown>, Problem> {
-    params.request_id = id.named(&params.request_id).map_err(|why| Problem::field(why.field, &why))?;
+    params.request_id = id.named(&params.request_id).map_err(Problem::in_parameters)?;
     let removal = Removal {
         phone_number: phone,
         registry: params.registry,
@@ -134,7 +134,7 @@ pub async fn remove<C: Cluster>(
         request_id: params.request_id,
         entry_ids: listed(&params.entry_ids),
     };
-    let removed = state.suppressions.remove(tenant, removal).await.map_err(|why| in_parameters(&why))?;
+    let removed = state.suppressions.remove(tenant, removal).await.map_err(Problem::in_parameters)?;
     if removed.removed == 0 && removed.kept == 0 {
         return Err(Problem::not_found("the registry does not list this number"));
     }
@@ -188,11 +188,11 @@ pub async fn verify<C: Cluster>(
     id: WriteId,
     OptionalBody(mut body): OptionalBody<VerifyBody>,
 ) -> Result<Json<VerifiedShown>, Problem> {
-    body.request_id = id.named(&body.request_id).map_err(|why| Problem::in_body(&why))?;
+    body.request_id = id.named(&body.request_id).map_err(Problem::in_body)?;
     let verification = Verification { phone_number: phone, registry: body.registry, request_id: body.request_id };
-    let verified = state.suppressions.verify(tenant, verification).await.map_err(|why| match &why {
+    let verified = state.suppressions.verify(tenant, verification).await.map_err(|why| match why {
         Error::Invalid(invalid) if invalid.field == "phone_number" => Problem::not_a_number("phone", &invalid.detail),
-        _ => in_body(&why),
+        why => Problem::in_body(why),
     })?;
     if verified.entries == 0 {
         return Err(Problem::not_found("the registry does not list this number"));
@@ -203,26 +203,6 @@ pub async fn verify<C: Cluster>(
         registry: verified.registry,
         last_verified_at: shown_time(verified.verified_ms),
     }))
-}
-
-/// An error about what stands in a body.
-pub fn in_body(why: &Error) -> Problem {
-    match why {
-        Error::Invalid(invalid) if invalid.field == "phone_number" => {
-            Problem::not_a_number("#/phone_number", &invalid.detail)
-        }
-        Error::Invalid(invalid) => Problem::in_body(invalid),
-        _ => Problem::of(why),
-    }
-}
-
-/// An error about what stands in the path and after the question mark.
-pub fn in_parameters(why: &Error) -> Problem {
-    match why {
-        Error::Invalid(invalid) if invalid.field == "phone_number" => Problem::not_a_number("phone", &invalid.detail),
-        Error::Invalid(invalid) => Problem::field(invalid.field, invalid),
-        _ => Problem::of(why),
-    }
 }
 
 /// Ids with commas between them.

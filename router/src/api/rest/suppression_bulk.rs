@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::openapi::{IdText, KeyHeader, NameText, PhoneText, TenantHeader};
 use super::problem::Problem;
 use super::read::{LargeBody, MAX_LARGE_BODY, Tenant};
-use super::suppression::{in_body, is_zero};
+use super::suppression::is_zero;
 use super::suppression_body::AddBody;
 use super::write_id::WriteId;
 use crate::api::state::State;
@@ -126,7 +126,7 @@ pub async fn add<C: Cluster>(
     id: WriteId,
     LargeBody(mut body): LargeBody<BulkAddBody>,
 ) -> Result<(StatusCode, Json<BulkShown>), Problem> {
-    body.request_id = id.named(&body.request_id).map_err(|why| Problem::in_body(&why))?;
+    body.request_id = id.named(&body.request_id).map_err(Problem::in_body)?;
     let bulk = Bulk {
         items: body.items.into_iter().map(Into::into).collect(),
         partial: body.partial,
@@ -134,7 +134,7 @@ pub async fn add<C: Cluster>(
     };
     let done = state.suppressions.add_bulk(tenant, bulk).await;
     let pointer = |position, why: &Invalid| format!("#/items/{position}/{}", why.field);
-    Ok(answer(&done.map_err(|why| problem(&why, pointer))?, false))
+    Ok(answer(&done.map_err(|why| problem(why, pointer))?, false))
 }
 
 /// Lists many numbers no more.
@@ -156,7 +156,7 @@ pub async fn remove<C: Cluster>(
     id: WriteId,
     LargeBody(mut body): LargeBody<RemoveBody>,
 ) -> Result<(StatusCode, Json<BulkShown>), Problem> {
-    body.request_id = id.named(&body.request_id).map_err(|why| Problem::in_body(&why))?;
+    body.request_id = id.named(&body.request_id).map_err(Problem::in_body)?;
     let bulk = BulkRemoval {
         phone_numbers: body.phone_numbers,
         registry: body.registry,
@@ -167,16 +167,16 @@ pub async fn remove<C: Cluster>(
     };
     let done = state.suppressions.remove_bulk(tenant, bulk).await;
     let pointer = |position, _: &Invalid| format!("#/phone_numbers/{position}");
-    Ok(answer(&done.map_err(|why| problem(&why, pointer))?, true))
+    Ok(answer(&done.map_err(|why| problem(why, pointer))?, true))
 }
 
-fn problem(why: &Error, pointer: impl Fn(usize, &Invalid) -> String) -> Problem {
-    match why {
+fn problem(why: Error, pointer: impl Fn(usize, &Invalid) -> String) -> Problem {
+    match &why {
         Error::Malformed(faults) => {
             let shown = faults.iter().take(FAULTS_SHOWN);
-            Problem::of(why).with_faults(shown.map(|fault| (pointer(fault.position, &fault.why), &fault.why)))
+            Problem::of(&why).with_faults(shown.map(|fault| (pointer(fault.position, &fault.why), &fault.why)))
         }
-        _ => in_body(why),
+        _ => Problem::in_body(why),
     }
 }
 

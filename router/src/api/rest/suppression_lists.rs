@@ -14,7 +14,6 @@ use utoipa_axum::routes;
 use super::openapi::{NameText, PhoneText, TenantHeader};
 use super::problem::Problem;
 use super::read::{Params, Tenant, essence};
-use super::suppression::in_parameters;
 use crate::api::state::State;
 use crate::cluster::Cluster;
 use crate::entries::SuppressionShown;
@@ -168,7 +167,7 @@ pub async fn search<C: Cluster>(
         limit: params.limit.unwrap_or(0),
         cursor: params.cursor,
     };
-    let page = state.suppressions.search(tenant, &question).await.map_err(|why| in_parameters(&why))?;
+    let page = state.suppressions.search(tenant, &question).await.map_err(Problem::in_parameters)?;
     let cursor = (!page.cursor.is_empty()).then_some(page.cursor);
     Ok(Json(PageShown { suppressions: page.entries, cursor }))
 }
@@ -198,7 +197,7 @@ pub async fn export<C: Cluster>(
     let format = if params.format.is_empty() { "csv" } else { &params.format };
     let format: Format = format.parse().map_err(|why: Invalid| Problem::field("format", &why))?;
     let export = state.suppressions.export(tenant, format, &params.registry).await;
-    let pieces = export.map_err(|why| in_parameters(&why))?.into_stream();
+    let pieces = export.map_err(Problem::in_parameters)?.into_stream();
     let media_type = format!("{}; charset=utf-8", format.media_type());
     Ok(([(header::CONTENT_TYPE, media_type)], HttpBody::from_stream(pieces)).into_response())
 }
@@ -236,7 +235,7 @@ pub async fn import<C: Cluster>(
         Err(_) => Err(Error::Stopped { why: "the body could not be read to its end".into(), done: 0 }),
     });
     let done = state.suppressions.import(tenant, format, &params.registry, pieces).await;
-    let done = done.map_err(|why| in_parameters(&why))?;
+    let done = done.map_err(Problem::in_parameters)?;
     let refused_lines = done.refused_lines.into_iter().map(|(line, error)| LineShown { line, error });
     Ok(Json(ImportedShown {
         entries: done.entries,

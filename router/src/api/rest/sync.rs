@@ -18,7 +18,6 @@ use crate::api::syncs;
 use crate::cluster::Cluster;
 use crate::failure::Invalid;
 use crate::shown::sync::{AllStartedShown, LookupShown, StartedShown, SyncsShown};
-use crate::sync::Error;
 
 /// The longest that a start waits for an end, seconds; as long as [`crate::sync`] does.
 const MAX_WAIT: u16 = 10;
@@ -83,8 +82,8 @@ pub async fn start<C: Cluster>(
     NamePath(registry): NamePath,
     Params(params): Params<StartParams>,
 ) -> Result<Response, Problem> {
-    let asked = v1::StartSyncRequest { registry, ..waiting(&params).map_err(problem)? };
-    let answer = syncs::start(&state, asked).await.map_err(problem)?;
+    let asked = v1::StartSyncRequest { registry, ..waiting(&params)? };
+    let answer = syncs::start(&state, asked).await.map_err(Problem::in_parameters)?;
     let shown = answer.started.first().map(StartedShown::of);
     Ok((status(&answer), Json(shown)).into_response())
 }
@@ -106,7 +105,7 @@ pub async fn federal<C: Cluster>(
     Shared(state): Shared<State<C>>,
     Params(params): Params<StartParams>,
 ) -> Result<Response, Problem> {
-    all(&state, v1::StartSyncRequest { r#type: "federal".into(), ..waiting(&params).map_err(problem)? }).await
+    all(&state, v1::StartSyncRequest { r#type: "federal".into(), ..waiting(&params)? }).await
 }
 
 /// Starts a sync of all registries of a state that have a source.
@@ -130,8 +129,7 @@ pub async fn state<C: Cluster>(
     NamePath(jurisdiction): NamePath,
     Params(params): Params<StartParams>,
 ) -> Result<Response, Problem> {
-    all(&state, v1::StartSyncRequest { r#type: "state".into(), jurisdiction, ..waiting(&params).map_err(problem)? })
-        .await
+    all(&state, v1::StartSyncRequest { r#type: "state".into(), jurisdiction, ..waiting(&params)? }).await
 }
 
 /// What runs, what is due, and what came of the last syncs of a registry.
@@ -152,7 +150,7 @@ pub async fn history<C: Cluster>(
     Params(params): Params<HistoryParams>,
 ) -> Result<Response, Problem> {
     let asked = v1::ListSyncsRequest { registry, limit: params.limit };
-    let answer = syncs::list(&state, asked).await.map_err(problem)?;
+    let answer = syncs::list(&state, asked).await.map_err(Problem::in_parameters)?;
     Ok(Json(SyncsShown::of(&answer)).into_response())
 }
 
@@ -178,18 +176,19 @@ pub async fn lookup<C: Cluster>(
     Body(body): Body<LookupBody>,
 ) -> Result<Response, Problem> {
     let asked = v1::LookupRequest { registry, phone_number: body.phone_number };
-    let answer = syncs::lookup(&state, tenant, asked).await.map_err(problem)?;
+    let answer = syncs::lookup(&state, tenant, asked).await.map_err(Problem::in_body)?;
     Ok(Json(LookupShown::of(&answer)).into_response())
 }
 
 async fn all<C: Cluster>(state: &State<C>, asked: v1::StartSyncRequest) -> Result<Response, Problem> {
-    let answer = syncs::start(state, asked).await.map_err(problem)?;
+    let answer = syncs::start(state, asked).await.map_err(Problem::in_parameters)?;
     Ok((status(&answer), Json(AllStartedShown::of(&answer))).into_response())
 }
 
-fn waiting(params: &StartParams) -> Result<v1::StartSyncRequest, Error> {
+#[allow(clippy::result_large_err)] // What REST answers with; it is made once for a request.
+fn waiting(params: &StartParams) -> Result<v1::StartSyncRequest, Problem> {
     if params.wait > MAX_WAIT {
-        return Err(Invalid::new("wait", format!("must be 0 to {MAX_WAIT}")).into());
+        return Err(Problem::in_parameters(Invalid::new("wait", format!("must be 0 to {MAX_WAIT}"))));
     }
     Ok(v1::StartSyncRequest { wait_ms: u32::from(params.wait) * 1_000, ..v1::StartSyncRequest::default() })
 }
@@ -197,14 +196,4 @@ fn waiting(params: &StartParams) -> Result<v1::StartSyncRequest, Error> {
 fn status(answer: &v1::StartSyncResponse) -> StatusCode {
     let ended = answer.started.iter().all(|started| started.ended.is_some());
     if ended { StatusCode::OK } else { StatusCode::ACCEPTED }
-}
-
-fn problem(why: Error) -> Problem {
-    match &why {
-        Error::Invalid(invalid) if invalid.field == "phone_number" => {
-            Problem::not_a_number("#/phone_number", &invalid.detail)
-        }
-        Error::Invalid(invalid) => Problem::field(invalid.field, invalid),
-        _ => Problem::of(&why),
-    }
 }

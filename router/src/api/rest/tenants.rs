@@ -133,7 +133,7 @@ pub async fn list<C: Cluster>(Shared(state): Shared<State<C>>) -> Response {
     )
 )]
 pub async fn show<C: Cluster>(Shared(state): Shared<State<C>>, NamePath(name): NamePath) -> Result<Response, Problem> {
-    state.tenants.get(&name).await.map(|found| shown(StatusCode::OK, &found)).map_err(problem)
+    answer(StatusCode::OK, state.tenants.get(&name).await)
 }
 
 /// Makes a tenant. Doing it again finds the one that was made.
@@ -157,7 +157,7 @@ pub async fn create<C: Cluster>(
         holds: body.holds.map(HoldsBody::into_message),
         requires: body.requires.map(RequiresBody::into_message),
     };
-    state.tenants.create(request).await.map(|made| shown(StatusCode::CREATED, &made)).map_err(problem)
+    answer(StatusCode::CREATED, state.tenants.create(request).await)
 }
 
 /// Changes a tenant; what is not given stays as it is.
@@ -185,19 +185,14 @@ pub async fn patch<C: Cluster>(
         holds: body.holds.map(HoldsBody::into_message),
         requires: body.requires.map(RequiresBody::into_message),
     };
-    state.tenants.update(request).await.map(|found| shown(StatusCode::OK, &found)).map_err(problem)
+    answer(StatusCode::OK, state.tenants.update(request).await)
 }
 
-fn shown(status: StatusCode, found: &Found) -> Response {
+#[allow(clippy::result_large_err)] // What REST answers with; it is made once for a request.
+fn answer(status: StatusCode, done: Result<Found, Error>) -> Result<Response, Problem> {
+    let found = done.map_err(Problem::in_body)?;
     let tenant = told::tenant(&found.known.catalog, found.tenant());
-    (status, Json(TenantShown::of(&tenant))).into_response()
-}
-
-fn problem(why: Error) -> Problem {
-    match &why {
-        Error::Invalid(invalid) => Problem::in_body(invalid),
-        _ => Problem::of(&why),
-    }
+    Ok((status, Json(TenantShown::of(&tenant))).into_response())
 }
 
 // === impl HoldsBody, RequiresBody ===

@@ -100,7 +100,7 @@ pub async fn roll_back<C: Cluster>(
 
 #[allow(clippy::result_large_err)] // What REST answers with; it is made once for a request.
 fn answer(done: Result<Activated, Error>) -> Result<Response, Problem> {
-    let done = done.map_err(|why| Problem::of_import(&why))?;
+    let done = done.map_err(Problem::of_import)?;
     let message = v1::ActivateVersionResponse {
         registry: done.registry,
         version: done.version.0,
