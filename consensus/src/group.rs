@@ -281,6 +281,22 @@ impl Group {
         self.wait(left(), |metrics| metrics.purged.is_some_and(|purged| purged.index >= upto)).await
     }
 
+    /// Cuts the log up to where every voter has it, if this replica leads: whoever joins is sent the state then, and not
+    /// the whole log that made it, which may be many times as long.
+    pub(crate) async fn shed_log(&self, limit: Duration) -> Result<(), GroupError> {
+        let (status, voters) = (self.status(), self.tail().membership.map(|membership| membership.voters()));
+        let Some(applied) = status.applied else { return Ok(()) };
+        // A voter that nobody has heard of may need all of it.
+        let has = |node: NodeId| match status.leader {
+            Some(leader) if leader == node => applied.index,
+            _ => status.matched.get(&node).copied().flatten().map_or(0, |at| at.index),
+        };
+        match voters.into_iter().flatten().map(has).min().unwrap_or(0).min(applied.index) {
+            0 => Ok(()),
+            least => self.cut_log(applied.index - least, limit).await,
+        }
+    }
+
     /// Waits until what Raft reports fits.
     pub(crate) async fn wait(
         &self,

@@ -95,8 +95,8 @@ impl Host {
         &self.inner.store
     }
 
-    /// Sets how fast snapshots may leave this process, bytes a second, all together; 0 for as fast as can be. A rate below
-    /// 512 KiB counts as that: a transfer would be taken for stuck.
+    /// Sets how fast snapshots, and the log for learners, may leave this process: bytes a second, all together; 0 for as fast
+    /// as can be. A rate below 512 KiB counts as that: a transfer would be taken for stuck.
     pub fn throttle_snapshots(&self, rate: u64) {
         self.inner.pool.throttle.set(rate);
     }
@@ -289,7 +289,7 @@ async fn start_replica(
     };
     let log_store = LogStore::new(replica.clone());
     let me = pool.me;
-    let clients = ClientFactory { pool, group };
+    let clients = ClientFactory { pool, group, replica: replica.clone() };
     let refused = |fatal: openraft::errors::Fatal<_>| HostError::Raft { group, reason: fatal.to_string() };
     let raft = Raft::new(me, config, clients, log_store, state_machine).await.map_err(refused)?;
     // Once its task has answered, what it reports is what it found in the store.

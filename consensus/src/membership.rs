@@ -39,6 +39,12 @@ impl Group {
         expected: Option<LogPosition>,
         limit: Duration,
     ) -> Result<LogPosition, GroupError> {
+        if matches!(change, MembershipChange::AddLearner(_))
+            && self.is_leader()
+            && let Err(error) = self.shed_log(limit / 2).await
+        {
+            tracing::debug!(group = %self.id(), %error, "the log is not cut; whoever joins is sent more of it");
+        }
         let raft = self.raft().clone();
         let precondition = Precondition::LastMembershipLogId { last_membership_log_id: expected.map(log_id) };
         // The library drives the second half of a joint change from the caller's future, so it runs

@@ -312,6 +312,8 @@ async fn leadership_moves_to_the_replica_that_is_named() {
 async fn a_replica_is_replaced_by_a_new_one() {
     let mut cluster = Cluster::start().await;
     cluster.write("a=1").await;
+    let (written, _) = cluster.write("a=2").await;
+    cluster.applied(written).await;
     cluster.start_node(4).await;
     let leader = cluster.leader().await;
     let gone = (1..=3).find(|id| *id != leader).expect("a follower");
@@ -324,6 +326,7 @@ async fn a_replica_is_replaced_by_a_new_one() {
     let stale = group.change_membership(MembershipChange::SetVoters(voters.clone()), seen, PATIENCE).await;
     assert_eq!(stale, Err(GroupError::MembershipChanged { expected: seen, found: Some(added) }));
     until("the learner has the log", || group.status().matched.get(&4).copied().flatten() >= Some(added)).await;
+    assert!(cluster.nodes[&4].machine.loads() > 1, "it was sent the state, and not all that made it");
     let changed = group
         .change_membership(MembershipChange::SetVoters(voters.clone()), Some(added), PATIENCE)
         .await

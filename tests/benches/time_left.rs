@@ -1,7 +1,7 @@
 //! How right a plan is about the time that it has left: a node is drained under a throttle, and what the plan said on its
 //! way is held against when it ended.
 //!
-//!     cargo bench --workspace --bench time_left        NUMBERS=8000000 THROTTLE=524288 to choose
+//!     cargo bench --workspace --bench time_left        NUMBERS=8000000 LISTS=6 THROTTLE=524288 to choose
 //!
 //! Prints what was said at each tenth, and the worst error after the first tenth.
 
@@ -31,10 +31,15 @@ fn main() -> Result<()> {
 
 #[allow(clippy::print_stdout, reason = "this is what the program is for")]
 async fn measure() -> Result<()> {
-    let (numbers, throttle) = (setting("NUMBERS", 8_000_000)?, setting("THROTTLE", 512 << 10)?);
+    let (numbers, lists) = (setting("NUMBERS", 8_000_000)?, setting("LISTS", 6)?);
+    let throttle = setting("THROTTLE", 512 << 10)?;
     let mut cluster = Cluster::start().await?;
-    let held = Lists::new(7).full(usize::try_from(numbers)?);
-    cluster.router(0).await?.import(into_registry("federal"), &full_files(&held, today())).await.context("import")?;
+    let router = cluster.router(0).await?;
+    for list in 0..lists {
+        let (held, name) = (Lists::new(list).full(usize::try_from(numbers)?), format!("state-{list}"));
+        router.create_registry(&name, "state").await?;
+        router.import(into_registry(&name), &full_files(&held, today())).await.context("import")?;
+    }
     cluster.add_node().await?;
     let client = Client::new(cluster.router_urls())?;
     let node = cluster.node_id(0).await?;
@@ -53,7 +58,7 @@ async fn measure() -> Result<()> {
         said.push((at, now));
         sleep(LOOK).await;
     };
-    println!("{numbers} numbers, {throttle} bytes/s, {} moves, {took:.1} s in all", plan.moves);
+    println!("{lists} lists of {numbers} numbers, {throttle} bytes/s, {} moves, {took:.1} s in all", plan.moves);
     println!("{:>8} {:>6} {:>10} {:>8} {:>8} {:>7}", "at s", "moved", "left MB", "said s", "was s", "error");
     let (mut worst, mut tenth) = (0.0_f64, 0.0);
     for (at, now) in &said {

@@ -16,6 +16,7 @@ use tonic::Streaming;
 use crate::codec;
 use crate::network::client::{describe, unreachable};
 use crate::network::pool::{Lease, Pool, Purpose};
+use crate::network::throttle::Throttle;
 use crate::network::wire::{AppendRequest, AppendResponse};
 use crate::raft_types::Types;
 use crate::types::{GroupId, NodeId};
@@ -41,22 +42,25 @@ struct Answers {
     progress_at: Instant,
 }
 
-/// Opens a stream and sends `input` on it. The answers end after an error.
-pub(crate) async fn open_append_stream<S>(
+/// Opens a stream and sends `input` on it, held back by the throttle of snapshots for as long as the peer `learns`. The
+/// answers end after an error.
+pub(crate) async fn open_append_stream<S, L>(
     pool: Arc<Pool>,
     to: NodeId,
     group: GroupId,
     input: S,
-) -> Result<impl Stream<Item = Answer> + Send + use<S>, RPCError<Types>>
+    learns: L,
+) -> Result<impl Stream<Item = Answer> + Send + use<S, L>, RPCError<Types>>
 where
     S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
+    L: Fn() -> bool + Send + 'static,
 {
     // Raft pauses after a failure when it is asked for the next request, and nowhere else: it is asked before anything can fail.
     let mut input = input.peekable();
     std::pin::Pin::new(&mut input).peek().await;
     let mut lease = pool.get(to, Purpose::Append).map_err(unreachable)?;
     let window = Arc::new(Window { free: Semaphore::new(pool.options.append_inflight_max), sent: AtomicU64::new(0) });
-    let request = pool.envelope(to, group).seal(requests(input, window.clone()));
+    let request = pool.envelope(to, group).seal(requests(input, window.clone(), pool.throttle.clone(), learns));
     let limit = Duration::from_millis(pool.options.rpc_ms + pool.options.connect_ms);
     let incoming = match tokio::time::timeout(limit, lease.client.append(request)).await {
         Ok(Ok(response)) => response.into_inner(),
@@ -77,15 +81,24 @@ where
 }
 
 /// Encodes the requests, and holds them back while too many are unanswered.
-fn requests<S>(input: S, window: Arc<Window>) -> impl Stream<Item = AppendRequest> + Send + use<S>
+fn requests<S, L>(
+    input: S,
+    window: Arc<Window>,
+    throttle: Arc<Throttle>,
+    learns: L,
+) -> impl Stream<Item = AppendRequest> + Send + use<S, L>
 where
     S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
+    L: Fn() -> bool + Send + 'static,
 {
-    stream::unfold((input, window), |(mut input, window)| async move {
+    stream::unfold((input, window, throttle, learns), |(mut input, window, throttle, learns)| async move {
         window.free.acquire().await.ok()?.forget();
-        let request = input.next().await?;
+        let body = codec::encode(&input.next().await?);
+        if learns() {
+            throttle.take(body.len()).await;
+        }
         window.sent.fetch_add(1, Ordering::SeqCst);
-        Some((AppendRequest { body: codec::encode(&request) }, (input, window)))
+        Some((AppendRequest { body }, (input, window, throttle, learns)))
     })
 }
 

@@ -27,6 +27,7 @@ use crate::network::pool::{Pool, Purpose};
 use crate::network::send_snapshot::send_snapshot;
 use crate::network::wire;
 use crate::raft_types::{Snapshot, Types, Vote};
+use crate::replica::Replica;
 use crate::snapshot::SnapshotData;
 use crate::types::{GroupId, NodeId};
 
@@ -34,6 +35,8 @@ use crate::types::{GroupId, NodeId};
 pub(crate) struct ClientFactory {
     pub(crate) pool: Arc<Pool>,
     pub(crate) group: GroupId,
+    /// This end of it.
+    pub(crate) replica: Arc<Replica>,
 }
 
 /// One group's way to one peer.
@@ -41,6 +44,7 @@ pub(crate) struct Client {
     pool: Arc<Pool>,
     to: NodeId,
     group: GroupId,
+    replica: Arc<Replica>,
     /// Heartbeats are single calls of their own.
     heartbeats: bool,
 }
@@ -54,7 +58,7 @@ pub(crate) fn unreachable(reason: impl std::fmt::Display) -> Unreachable<Types> 
 
 impl ClientFactory {
     fn client(&self, to: NodeId, heartbeats: bool) -> Client {
-        Client { pool: self.pool.clone(), to, group: self.group, heartbeats }
+        Client { pool: self.pool.clone(), to, group: self.group, replica: self.replica.clone(), heartbeats }
     }
 }
 
@@ -144,7 +148,10 @@ impl RaftNetworkV2<Types> for Client {
         if self.heartbeats {
             return stream_append_sequential(self, input, option);
         }
-        let answers = open_append_stream(self.pool.clone(), self.to, self.group, input);
+        let (replica, to) = (self.replica.clone(), self.to);
+        // What others wait for is never held back: who votes is part of every majority.
+        let learns = move || replica.tail.read().membership.is_some_and(|members| members.learners.contains(&to));
+        let answers = open_append_stream(self.pool.clone(), self.to, self.group, input, learns);
         async move { Ok(answers.await?.boxed()) }.boxed()
     }
 

@@ -1,4 +1,5 @@
-//! How many snapshots may leave this process at a time, and how fast: one allowance for all transfers together.
+//! How many snapshots may leave this process at a time, and how fast these and the log for learners: one allowance for all
+//! together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
