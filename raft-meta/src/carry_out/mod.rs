@@ -12,7 +12,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use dnc_consensus::Group;
 use dnc_core::catalog::{Catalog, Change, Duty, Move, Plan, Purpose};
 use dnc_core::ids::{NodeId, RequestId, ShardId};
-use dnc_core::moving::{lead, plan, repair, step};
+use dnc_core::moving::turn::turn;
+use dnc_core::moving::{MOVES_AT_ONCE, lead, plan, repair, step};
 use dnc_proto::internal as wire;
 use dnc_proto::internal::change_group_request::Change as GroupChange;
 use dnc_proto::internal::change_group_response::Outcome;
@@ -29,8 +30,6 @@ use crate::reconcile::propose;
 /// Pause between two looks while replicas move, and while they do not.
 const BUSY: Duration = Duration::from_millis(250);
 const IDLE: Duration = Duration::from_secs(1);
-/// Moves under way at a time: each sends a replica's whole state.
-const MOVES_AT_ONCE: usize = 4;
 /// Time for one change of a group.
 const CHANGE: Duration = Duration::from_secs(5);
 /// Leaderships are made even only while every node has answered for so long: not during a restart of one after another.
@@ -105,12 +104,10 @@ impl Watch {
 
     /// One step of each move that is under way.
     async fn advance(&mut self, meta: &Group, catalog: &Catalog, plan: &Plan, seen: &Seen) {
-        let mut shards = BTreeSet::new();
-        let first_of_its_shard = |step: &&Move| shards.insert(step.shard);
-        let current: Vec<Move> = plan.left.iter().filter(first_of_its_shard).take(MOVES_AT_ONCE).copied().collect();
+        let groups = plan.left.iter().filter_map(|step| Some((step.shard, seen.group(step.shard)?.0))).collect();
         let mut steps = Vec::new();
         let mut dropped = BTreeMap::new();
-        for step in current {
+        for step in turn(&plan.left, &groups, MOVES_AT_ONCE) {
             let (group, at) = seen.group(step.shard).unzip();
             let replicas = catalog.shard_map.replicas(step.shard);
             let next = step::next(&step, replicas, group.as_ref(), seen.taker(&step, plan.since), plan.cancelled);

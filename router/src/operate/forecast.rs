@@ -1,7 +1,10 @@
 //! What a plan comes to, before it is made: bytes, time, and what it does to nodes, zones and majorities. Pure.
 
+use std::collections::BTreeSet;
+
 use dnc_core::catalog::{Duty, Move};
 use dnc_core::ids::{NodeId, ShardId};
+use dnc_core::moving::MOVES_AT_ONCE;
 use dnc_core::moving::plan::{self, Impossible, Reluctance, Site};
 use dnc_proto::v1;
 
@@ -63,12 +66,18 @@ fn handed_over(replicas: &[Vec<NodeId>], old: NodeId, new: NodeId) -> Vec<Move> 
     shards.map(|(_, shard)| Move { shard: ShardId(shard), to: new, from: old }).collect()
 }
 
-/// How long moves take, milliseconds: by the throttle, or by an assumed rate.
-pub fn expected_ms(bytes: u64, moves: usize, throttle: u64) -> u64 {
-    let rate = if throttle > 0 { throttle } else { RATE };
+/// How long moves take, milliseconds: by the throttle of each of so many that send, or by an assumed rate.
+pub fn expected_ms(bytes: u64, moves: usize, throttle: u64, senders: u64) -> u64 {
+    let rate = if throttle > 0 { throttle.saturating_mul(senders.max(1)) } else { RATE };
     let sending = u128::from(bytes) * 1_000 / u128::from(rate);
     let moves = u64::try_from(moves).unwrap_or(u64::MAX).saturating_mul(EACH_MS);
     u64::try_from(sending).unwrap_or(u64::MAX).saturating_add(moves)
+}
+
+/// How many nodes send at a time what these moves need: leaders do.
+pub fn senders<'a>(picture: &Picture, moves: impl Iterator<Item = &'a Move>) -> u64 {
+    let leaders: BTreeSet<NodeId> = moves.filter_map(|step| picture.shard(step.shard)?.leader).collect();
+    leaders.len().min(MOVES_AT_ONCE) as u64
 }
 
 // === impl Outlook ===
@@ -94,7 +103,8 @@ impl Outlook {
         };
         v1::PlanPreview {
             bytes,
-            expected_seconds: expected_ms(bytes, moves.len(), throttle).div_ceil(1_000),
+            expected_seconds: expected_ms(bytes, moves.len(), throttle, senders(picture, self.moves.iter()))
+                .div_ceil(1_000),
             bytes_per_second: if throttle > 0 { throttle } else { RATE },
             rate_is_assumed: throttle == 0,
             nodes: self.sites.iter().map(effect).collect(),
@@ -148,8 +158,9 @@ mod tests {
 
     #[test]
     fn without_a_throttle_the_time_is_by_an_assumed_rate() {
-        assert_eq!(expected_ms(2 * RATE, 3, 0), 2_000 + 3 * EACH_MS);
-        assert_eq!(expected_ms(u64::MAX, 1, 1), u64::MAX);
+        assert_eq!(expected_ms(2 * RATE, 3, 0, 2), 2_000 + 3 * EACH_MS);
+        assert_eq!(expected_ms(u64::MAX, 1, 1, 1), u64::MAX);
+        assert_eq!(expected_ms(6_000, 1, 1_000, 3), 2_000 + EACH_MS);
         let catalog = four();
         let stand = Stand::of(&catalog);
         let picture = Picture::new(&catalog, &stand.nodes);

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use dnc_core::catalog::{Move, PastPlan, Plan};
 use dnc_proto::v1;
 
-use super::forecast::expected_ms;
+use super::forecast::{expected_ms, senders};
 use super::picture::Picture;
 use super::told::count;
 use crate::clock;
@@ -45,11 +45,13 @@ pub fn of_plan(plan: &Plan, picture: &Picture, now_ms: u64) -> v1::PlanProgress 
     let arrived: u64 = under_way.map(|step| picture.arrived(step.shard, step.to)).sum();
     let bytes_left = plan.left.iter().map(bytes_of).sum::<u64>().saturating_sub(arrived);
     let shards = picture.shards.len().max(1);
-    let all_ms = expected_ms(picture.shards.iter().map(|shard| shard.bytes).sum(), shards, throttle);
+    let senders = senders(picture, plan.left.iter());
+    let all_ms = expected_ms(picture.shards.iter().map(|shard| shard.bytes).sum(), shards, throttle, senders);
     let mean_ms = all_ms / u64::try_from(shards).unwrap_or(u64::MAX);
     let elapsed_ms = now_ms.saturating_sub(plan.purpose.made_ms);
-    let done_ms = u64::from(plan.done).saturating_mul(mean_ms).saturating_add(expected_ms(arrived, 0, throttle));
-    let left = left(done_ms, expected_ms(bytes_left, plan.left.len(), throttle), elapsed_ms);
+    let done_ms =
+        u64::from(plan.done).saturating_mul(mean_ms).saturating_add(expected_ms(arrived, 0, throttle, senders));
+    let left = left(done_ms, expected_ms(bytes_left, plan.left.len(), throttle, senders), elapsed_ms);
     v1::PlanProgress {
         plan_id: plan.id.to_string(),
         why: plan.purpose.why.clone(),
