@@ -13,6 +13,7 @@ pub mod codec;
 pub mod command;
 pub mod counts;
 pub mod exemption;
+pub mod generate;
 pub mod ids;
 pub mod listfile;
 pub mod log_key;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use dnc_core::generate::Random;
 use dnc_proto::v1::check_service_client::CheckServiceClient;
 use tokio::task::JoinSet;
 use tonic::transport::{Channel, Endpoint};
 
 use super::population::{Generated, Population};
-use super::random::Random;
 use super::report::Report;
 use super::tally::Tally;
 use super::{Load, Mode, workers};

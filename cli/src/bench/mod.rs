@@ -6,9 +6,7 @@
 
 mod generate;
 mod load;
-mod permutation;
 mod population;
-mod random;
 mod report;
 mod tally;
 mod workers;
