@@ -7,6 +7,7 @@
 //! [`catalog::Catalog::apply`] for what the cluster decides together.
 
 pub mod area;
+pub mod bits;
 pub mod block;
 pub mod catalog;
 pub mod codec;

@@ -24,7 +24,9 @@ use tokio::time::Instant;
 
 use self::live::Live;
 use crate::cluster::Cluster;
-use crate::route::{BarrierError, Checked, NodeReplicas, NodeVersionStatus, NodeWarmed, QueryError, WriteError};
+use crate::route::{
+    BarrierError, Checked, Judgements, NodeReplicas, NodeVersionStatus, NodeWarmed, QueryError, WriteError,
+};
 
 /// Shards of the fake.
 pub const SHARDS: u32 = 16;
@@ -342,7 +344,7 @@ impl Cluster for Fake {
         state.last_time = Some(deadline.saturating_duration_since(Instant::now()));
         let judged = |number| state.judgements.get(number).cloned();
         let judgements = if state.no_judgements {
-            Vec::new()
+            Judgements::default()
         } else {
             numbers.iter().map(|number| judged(number).unwrap_or_else(Judgement::unavailable)).collect()
         };

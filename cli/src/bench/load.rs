@@ -59,6 +59,7 @@ pub async fn run(load: &Load) -> Result<Report> {
                 match load.mode {
                     Mode::Unary => workers::unary(client, source, &load, window).await,
                     Mode::Bulk => workers::bulk(client, source, &load, window).await,
+                    Mode::Packed => workers::packed(client, source, &load, window).await,
                     Mode::Stream => workers::stream(client, source, &load, window).await,
                 }
             });
@@ -102,6 +103,11 @@ impl Source {
 }
 
 impl Generated {
+    /// As it is asked for in the packed form: the E.164 digits as an integer.
+    pub fn digits(self) -> u64 {
+        10_000_000_000 + self.national
+    }
+
     /// As it is asked for: E.164.
     pub fn text(self) -> String {
         let mut digits = *b"+10000000000";

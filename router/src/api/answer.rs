@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use dnc_core::exemption::Ground;
+use dnc_core::ids::RequestId;
 use dnc_core::number::{NumberError, PhoneNumber};
 use dnc_core::registry::{Registry, Version};
 use dnc_core::verdict::{Cause, Evidence, Judgement, Reason, Verdict};
@@ -45,9 +47,7 @@ impl Answer {
             verdict: judgement.verdict,
             reasons: judgement.reasons,
             evidence: judgement.evidence.into_iter().map(evidence).collect(),
-            exemption: judgement
-                .exemption
-                .map(|(id, ground)| v1::LiftingExemption { id: id.to_string(), ground: ground.as_str().into() }),
+            exemption: judgement.exemption.map(lifting),
             revision,
             checked_at,
         }
@@ -82,6 +82,31 @@ impl Answer {
             error: None,
         }
     }
+}
+
+/// The answer that many numbers share.
+pub fn packed(judgement: &Judgement) -> v1::PackedAnswer {
+    v1::PackedAnswer {
+        verdict: packed_verdict(judgement.verdict).into(),
+        reasons: judgement.reasons.iter().map(|r| reason(*r).into()).collect(),
+        evidence: judgement.evidence.iter().cloned().map(evidence).collect(),
+        exemption: judgement.exemption.map(lifting),
+    }
+}
+
+/// A verdict in one byte.
+pub fn packed_verdict(verdict: Verdict) -> v1::PackedVerdict {
+    match verdict {
+        Verdict::Clear => v1::PackedVerdict::Clear,
+        Verdict::Listed => v1::PackedVerdict::Listed,
+        Verdict::Unknown(Cause::NotCovered) => v1::PackedVerdict::NotCovered,
+        Verdict::Unknown(Cause::Stale) => v1::PackedVerdict::Stale,
+        Verdict::Unknown(Cause::Unavailable) => v1::PackedVerdict::Unavailable,
+    }
+}
+
+fn lifting((id, ground): (RequestId, Ground)) -> v1::LiftingExemption {
+    v1::LiftingExemption { id: id.to_string(), ground: ground.as_str().into() }
 }
 
 /// The answer for a text that is not a number, in bulks and streams.

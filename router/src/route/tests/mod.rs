@@ -22,7 +22,7 @@ async fn check(route: &Route, limit: Duration) -> Verdict {
     let number = PhoneNumber::from_u64(12_015_550_100).expect("a number");
     let asker = Asker::tenant(DEFAULT_TENANT_ID);
     let checked = route.check(&[number], &asker, "r", Instant::now() + limit).await;
-    checked.judgements[0].verdict
+    checked.judgements.get(0).expect("judged").verdict
 }
 
 fn listing() -> LiveFinding {
