@@ -47,7 +47,7 @@ enum PeerHow {
 }
 
 /// All of them.
-const WORKS: [Work; 5] = [
+static WORKS: [Work; 5] = [
     Work {
         name: "packed_bulk",
         what: "PackedCheck of 1,000",
@@ -90,7 +90,7 @@ struct Systems {
 /// Starts everything, measures, reports.
 pub async fn run(args: &Args) -> Result<()> {
     let works: Vec<&Work> = WORKS.iter().filter(|work| args.wants(work.name)).collect();
-    ensure!(!works.is_empty(), "--only names no work; there are {}", WORKS.map(|work| work.name).join(", "));
+    ensure!(!works.is_empty(), "--only names no work; there are {}", names());
     pin::to(args.load_core)?;
     let list = NationalList::new(args.seed, args.numbers).context("read --numbers")?;
     let (mut systems, memory) = start(args, &list).await?;
@@ -115,6 +115,10 @@ pub async fn run(args: &Args) -> Result<()> {
     systems.ours.resume().await?;
     systems.ours.end()?;
     report::write(args, &measured, &memory)
+}
+
+fn names() -> String {
+    WORKS.iter().map(|work| work.name).collect::<Vec<_>>().join(", ")
 }
 
 async fn start(args: &Args, list: &NationalList) -> Result<(Systems, Memory)> {

@@ -13,6 +13,7 @@ use tracing::{Instrument, Level, debug};
 use super::answer::Answer;
 use super::caller::Caller;
 use crate::cluster::Cluster;
+use crate::judged::Judged;
 use crate::privacy::{log_key, masked};
 use crate::report::counting::Counting;
 use crate::route::{Checked, Judgements};
@@ -96,18 +97,18 @@ impl<C: Cluster> Checks<C> {
         let (checked, span) = self.ask(caller, &distinct, deadline, kind).await;
         let (judgements, checked_at, revision) = (&checked.judgements, now(), checked.view.revision);
         let mut count = Count::of(judgements);
-        let unavailable = Arc::new(Judgement::unavailable());
+        let unavailable = Arc::new(Judged::from(Judgement::unavailable()));
         let mut judged = |number: PhoneNumber| {
             let place = distinct.binary_search(&number).ok().and_then(|at| judgements.place(at));
             count.judged(place);
-            let judgement = place.and_then(|place| judgements.distinct().get(place)).unwrap_or(&unavailable);
-            Answer::new(number, Judgement::clone(judgement), revision, checked_at)
+            let judged = place.and_then(|place| judgements.distinct().get(place)).unwrap_or(&unavailable);
+            Answer { number, judged: Arc::clone(judged), revision, checked_at }
         };
         let items: Vec<_> = numbers.into_iter().map(|number| number.map(&mut judged)).collect();
         let errors = items.iter().filter(|item| item.is_err()).count();
         self.count(caller, count, errors, started);
         span.in_scope(|| {
-            self.log(revision, items.iter().map(|item| item.as_ref().map(|answer| (answer.number, answer.verdict))))
+            self.log(revision, items.iter().map(|item| item.as_ref().map(|answer| (answer.number, answer.verdict()))))
         });
         Judged { revision, checked_at, items }
     }
@@ -131,7 +132,7 @@ impl<C: Cluster> Checks<C> {
         let mut count = Count::of(&judgements);
         (0..numbers.len()).for_each(|at| count.judged(judgements.place(at)));
         self.count(caller, count, errors.len(), started);
-        let verdict = |at| judgements.get(at).map_or(Verdict::Unknown(Cause::Unavailable), |judged| judged.verdict);
+        let verdict = |at| judgements.get(at).map_or(Verdict::Unknown(Cause::Unavailable), |judged| judged.verdict());
         let valid = numbers.iter().enumerate().map(|(at, number)| Ok((*number, verdict(at))));
         span.in_scope(|| self.log(revision, valid.chain(errors.iter().map(|(_, error)| Err(error)))));
         Packed { revision, checked_at: now(), judgements, errors }
@@ -161,7 +162,7 @@ impl<C: Cluster> Checks<C> {
         let took = started.elapsed();
         let (mut tally, mut counts) = (Tally::default(), Counts::default());
         let unavailable = Judgement::unavailable();
-        let judged = count.judgements.distinct().iter().map(Arc::as_ref).chain([&unavailable]);
+        let judged = count.judgements.distinct().iter().map(|judged| judged.judgement()).chain([&unavailable]);
         for (judgement, numbers) in judged.zip(count.numbers).filter(|(_, numbers)| *numbers > 0) {
             tally.add(Some(judgement.verdict), numbers);
             counts.judged(judgement, numbers);
@@ -242,7 +243,7 @@ mod tests {
         let numbers = vec![Ok(b), Ok(a), Err(NumberError::Empty), Ok(b), Ok(a)];
         let judged = checks.many(&caller(), numbers, soon(), "bulk").await;
         let verdicts: Vec<_> =
-            judged.items.iter().map(|item| item.as_ref().map(|a| (a.number, a.verdict)).map_err(|e| *e)).collect();
+            judged.items.iter().map(|item| item.as_ref().map(|a| (a.number, a.verdict())).map_err(|e| *e)).collect();
         assert_eq!(
             verdicts,
             [
@@ -279,8 +280,8 @@ mod tests {
         fake.lose_judgements();
         let checks = Checks::new(fake, Duration::from_secs(1));
         let answer = checks.one(&caller(), number("2015550100"), soon()).await;
-        assert!(!answer.may_call());
-        assert_eq!(answer.verdict, Judgement::unavailable().verdict);
+        assert_eq!(answer.verdict(), Judgement::unavailable().verdict);
+        assert!(!answer.into_message(String::new()).may_call);
     }
 
     #[tokio::test]

@@ -18,6 +18,7 @@ use jiff::civil::Date;
 use parking_lot::RwLock;
 
 use super::gather::Gather;
+use crate::judged::Judged;
 
 /// Most keys that a book keeps: all areas of North America, each listed and not, for some hundred tenants.
 const MAX_KEPT: usize = 1 << 17;
@@ -29,7 +30,7 @@ const NOBODY: u32 = u32::MAX;
 /// A judgement for each of some numbers; one that many share is held once.
 #[derive(Clone, Debug, Default)]
 pub struct Judgements {
-    distinct: Vec<Arc<Judgement>>,
+    distinct: Vec<Arc<Judged>>,
     /// For each number its place among these.
     of: Vec<u32>,
 }
@@ -43,9 +44,9 @@ pub struct Book {
 
 #[derive(Default)]
 struct Kept {
-    by_key: HashMap<Key, Arc<Judgement>, FixedState>,
+    by_key: HashMap<Key, Arc<Judged>, FixedState>,
     /// The same judgements: areas of one list share theirs.
-    distinct: HashSet<Arc<Judgement>, FixedState>,
+    distinct: HashSet<Arc<Judged>, FixedState>,
 }
 
 /// All that judges a number which has nothing of its own.
@@ -92,7 +93,7 @@ impl Judgements {
     }
 
     /// The judgement of a number.
-    pub fn get(&self, at: usize) -> Option<&Arc<Judgement>> {
+    pub fn get(&self, at: usize) -> Option<&Arc<Judged>> {
         self.distinct.get(self.place(at)?)
     }
 
@@ -103,14 +104,14 @@ impl Judgements {
     }
 
     /// The judgements, each held once if many numbers share it.
-    pub fn distinct(&self) -> &[Arc<Judgement>] {
+    pub fn distinct(&self) -> &[Arc<Judged>] {
         &self.distinct
     }
 }
 
 impl FromIterator<Judgement> for Judgements {
     fn from_iter<I: IntoIterator<Item = Judgement>>(judgements: I) -> Judgements {
-        let distinct: Vec<_> = judgements.into_iter().map(Arc::new).collect();
+        let distinct: Vec<_> = judgements.into_iter().map(|judgement| Arc::new(Judged::from(judgement))).collect();
         let of = (0..).take(distinct.len()).collect();
         Judgements { distinct, of }
     }
@@ -134,11 +135,11 @@ impl Book {
         &self.view
     }
 
-    fn find(&self, key: Key, make: impl FnOnce() -> Judgement) -> Arc<Judgement> {
+    fn find(&self, key: Key, make: impl FnOnce() -> Judgement) -> Arc<Judged> {
         if let Some(known) = self.kept.read().by_key.get(&key) {
             return Arc::clone(known);
         }
-        let made = make();
+        let made = Judged::from(make());
         let mut kept = self.kept.write();
         let judgement = match kept.distinct.get(&made) {
             Some(same) => Arc::clone(same),
@@ -176,7 +177,8 @@ impl Judging<'_> {
             if own.is_some() || others.iter().any(|(_, bits)| bits.get(at)) || ruled(number) {
                 let mut findings = own.cloned().unwrap_or_default();
                 findings.bulk = found.lists_of(at);
-                self.judged.of[*position] = self.place(Arc::new(judge(number, &findings, view, self.asker, self.now)));
+                self.judged.of[*position] =
+                    self.place(Arc::new(judge(number, &findings, view, self.asker, self.now).into()));
                 continue;
             }
             let lists = named.iter().filter(|(_, bits)| bits.get(at)).fold(0, |lists, (bit, _)| lists | bit);
@@ -185,8 +187,8 @@ impl Judging<'_> {
                 Some(place) => *place,
                 None => {
                     let findings = || Findings { bulk: found.lists_of(at), ..Findings::default() };
-                    let make = || judge(number, &findings(), view, self.asker, self.now);
-                    let place = self.place(self.book.find(key, make));
+                    let judged = self.book.find(key, || judge(number, &findings(), view, self.asker, self.now));
+                    let place = self.place(judged);
                     self.by_key.insert(key, place);
                     place
                 }
@@ -194,7 +196,7 @@ impl Judging<'_> {
         }
     }
 
-    fn place(&mut self, judgement: Arc<Judgement>) -> u32 {
+    fn place(&mut self, judgement: Arc<Judged>) -> u32 {
         let next = u32::try_from(self.judged.distinct.len()).expect("no more than numbers in a check");
         let place = *self.places.entry(Arc::as_ptr(&judgement) as usize).or_insert(next);
         if place == next {
@@ -205,7 +207,7 @@ impl Judging<'_> {
 
     fn finish(mut self) -> Judgements {
         if self.judged.of.contains(&NOBODY) {
-            let unavailable = self.place(Arc::new(Judgement::unavailable()));
+            let unavailable = self.place(Arc::new(Judgement::unavailable().into()));
             self.judged.of.iter_mut().filter(|place| **place == NOBODY).for_each(|place| *place = unavailable);
         }
         self.judged

@@ -11,6 +11,7 @@ mod gather;
 pub mod gossip;
 mod judging;
 mod nodes;
+mod outbox;
 mod plan;
 mod query;
 mod status;

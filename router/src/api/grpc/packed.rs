@@ -11,10 +11,10 @@ use crate::api::checks::Packed;
 /// The answer to so many numbers.
 pub fn response(numbers: usize, judged: &Packed) -> v1::PackedCheckResponse {
     let distinct = judged.judgements.distinct();
-    let verdicts: Vec<u8> = distinct.iter().map(|judgement| byte(answer::packed_verdict(judgement.verdict))).collect();
+    let verdicts: Vec<u8> = distinct.iter().map(|judged| byte(judged.told().verdict())).collect();
     let mut response = v1::PackedCheckResponse {
         verdicts: Vec::with_capacity(numbers),
-        answers: distinct.iter().map(|judgement| answer::packed(judgement)).collect(),
+        answers: distinct.iter().map(|judged| judged.told().clone()).collect(),
         errors: judged.errors.iter().map(|(at, error)| invalid(*at, *error)).collect(),
         revision: judged.revision,
         checked_at: Some(answer::moment(judged.checked_at)),

@@ -198,7 +198,7 @@ proptest! {
                 } else {
                     Judgement::unavailable()
                 };
-                prop_assert_eq!(&**judged.get(*at).expect("judged"), &expected);
+                prop_assert_eq!(judged.get(*at).expect("judged").judgement(), &expected);
             }
         }
     }
@@ -220,7 +220,7 @@ fn areas_of_one_list_share_a_judgement() {
     let gather = settled(&all.iter().enumerate().collect::<Vec<_>>());
     let asker = Asker::tenant(DEFAULT_TENANT_ID);
     let judged = judge_all(&numbers, &asker, &book, &[gather], Now { today: TODAY, ms: 5 });
-    let verdicts: Vec<Verdict> = judged.distinct().iter().map(|judgement| judgement.verdict).collect();
+    let verdicts: Vec<Verdict> = judged.distinct().iter().map(|judged| judged.verdict()).collect();
     assert_eq!(verdicts, [Verdict::Clear, Verdict::Listed]);
     assert_eq!((0..4).map(|at| judged.place(at)).collect::<Vec<_>>(), [Some(0), Some(1), Some(0), Some(1)]);
 }
