@@ -21,7 +21,7 @@ pub mod entries;
 mod exempt;
 mod failure;
 mod import;
-mod judged;
+mod judgement;
 mod operate;
 mod options;
 mod privacy;

@@ -15,7 +15,7 @@ use dnc_proto::v1;
 use jiff::Timestamp;
 
 use super::told;
-use crate::judged::Judged;
+use crate::judgement::SharedJudgement;
 
 /// How much of a text that is no number comes back with its error, in characters.
 const MAX_ECHO_CHARS: usize = 64;
@@ -26,7 +26,7 @@ pub struct Answer {
     /// The number.
     pub number: PhoneNumber,
     /// What it is judged, with reasons and evidence.
-    pub judged: Arc<Judged>,
+    pub judged: Arc<SharedJudgement>,
     /// The catalog revision that judged.
     pub revision: u64,
     /// When.

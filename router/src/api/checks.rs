@@ -13,7 +13,7 @@ use tracing::{Instrument, Level, debug};
 use super::answer::Answer;
 use super::caller::Caller;
 use crate::cluster::Cluster;
-use crate::judged::Judged;
+use crate::judgement::SharedJudgement;
 use crate::privacy::{log_key, masked};
 use crate::report::counting::Counting;
 use crate::route::{Checked, Judgements};
@@ -97,7 +97,7 @@ impl<C: Cluster> Checks<C> {
         let (checked, span) = self.ask(caller, &distinct, deadline, kind).await;
         let (judgements, checked_at, revision) = (&checked.judgements, now(), checked.view.revision);
         let mut count = Count::of(judgements);
-        let unavailable = Arc::new(Judged::from(Judgement::unavailable()));
+        let unavailable = Arc::new(SharedJudgement::from(Judgement::unavailable()));
         let mut judged = |number: PhoneNumber| {
             let place = distinct.binary_search(&number).ok().and_then(|at| judgements.place(at));
             count.judged(place);

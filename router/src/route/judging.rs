@@ -4,7 +4,7 @@
 //! judgement depends on its area and on the lists that list it alone, for one tenant, by one view and on one day. It is made once
 //! and kept in a [`Book`] as long as view and day last, so that a bulk costs a look into a table for each number.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use dnc_core::area::Area;
@@ -18,7 +18,7 @@ use jiff::civil::Date;
 use parking_lot::RwLock;
 
 use super::gather::Gather;
-use crate::judged::Judged;
+use crate::judgement::SharedJudgement;
 
 /// Most keys that a book keeps: all areas of North America, each listed and not, for some hundred tenants.
 const MAX_KEPT: usize = 1 << 17;
@@ -30,7 +30,7 @@ const NOBODY: u32 = u32::MAX;
 /// A judgement for each of some numbers; one that many share is held once.
 #[derive(Clone, Debug, Default)]
 pub struct Judgements {
-    distinct: Vec<Arc<Judged>>,
+    distinct: Vec<Arc<SharedJudgement>>,
     /// For each number its place among these.
     of: Vec<u32>,
 }
@@ -44,9 +44,9 @@ pub struct Book {
 
 #[derive(Default)]
 struct Kept {
-    by_key: HashMap<Key, Arc<Judged>, FixedState>,
+    by_key: HashMap<Key, Arc<SharedJudgement>, FixedState>,
     /// The same judgements: areas of one list share theirs.
-    distinct: HashSet<Arc<Judged>, FixedState>,
+    distinct: HashMap<Judgement, Arc<SharedJudgement>, FixedState>,
 }
 
 /// All that judges a number which has nothing of its own.
@@ -93,7 +93,7 @@ impl Judgements {
     }
 
     /// The judgement of a number.
-    pub fn get(&self, at: usize) -> Option<&Arc<Judged>> {
+    pub fn get(&self, at: usize) -> Option<&Arc<SharedJudgement>> {
         self.distinct.get(self.place(at)?)
     }
 
@@ -104,14 +104,15 @@ impl Judgements {
     }
 
     /// The judgements, each held once if many numbers share it.
-    pub fn distinct(&self) -> &[Arc<Judged>] {
+    pub fn distinct(&self) -> &[Arc<SharedJudgement>] {
         &self.distinct
     }
 }
 
 impl FromIterator<Judgement> for Judgements {
     fn from_iter<I: IntoIterator<Item = Judgement>>(judgements: I) -> Judgements {
-        let distinct: Vec<_> = judgements.into_iter().map(|judgement| Arc::new(Judged::from(judgement))).collect();
+        let distinct: Vec<_> =
+            judgements.into_iter().map(|judgement| Arc::new(SharedJudgement::from(judgement))).collect();
         let of = (0..).take(distinct.len()).collect();
         Judgements { distinct, of }
     }
@@ -135,21 +136,35 @@ impl Book {
         &self.view
     }
 
-    fn find(&self, key: Key, make: impl FnOnce() -> Judgement) -> Arc<Judged> {
+    fn find(&self, key: Key, make: impl FnOnce() -> Judgement) -> Arc<SharedJudgement> {
         if let Some(known) = self.kept.read().by_key.get(&key) {
             return Arc::clone(known);
         }
-        let made = Judged::from(make());
+        let made = make();
         let mut kept = self.kept.write();
-        let judgement = match kept.distinct.get(&made) {
-            Some(same) => Arc::clone(same),
-            None => Arc::new(made),
-        };
-        if kept.by_key.len() < MAX_KEPT {
-            kept.distinct.insert(Arc::clone(&judgement));
-            kept.by_key.insert(key, Arc::clone(&judgement));
+        if let Some(same) = kept.distinct.get(&made) {
+            let same = Arc::clone(same);
+            kept.keep(key, &same);
+            return same;
+        }
+        let judgement = Arc::new(SharedJudgement::from(made.clone()));
+        if kept.keep(key, &judgement) {
+            kept.distinct.insert(made, Arc::clone(&judgement));
         }
         judgement
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    /// Keeps a judgement under a key, if there is room; whether there is.
+    fn keep(&mut self, key: Key, judgement: &Arc<SharedJudgement>) -> bool {
+        let has_room = self.by_key.len() < MAX_KEPT;
+        if has_room {
+            self.by_key.insert(key, Arc::clone(judgement));
+        }
+        has_room
     }
 }
 
@@ -196,7 +211,7 @@ impl Judging<'_> {
         }
     }
 
-    fn place(&mut self, judgement: Arc<Judged>) -> u32 {
+    fn place(&mut self, judgement: Arc<SharedJudgement>) -> u32 {
         let next = u32::try_from(self.judged.distinct.len()).expect("no more than numbers in a check");
         let place = *self.places.entry(Arc::as_ptr(&judgement) as usize).or_insert(next);
         if place == next {

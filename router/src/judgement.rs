@@ -1,6 +1,5 @@
 //! A judgement with the words for it. Many numbers share one, so the words are made once, when somebody first needs them.
 
-use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 
 use dnc_core::verdict::{Judgement, Verdict};
@@ -10,14 +9,14 @@ use crate::api::answer;
 
 /// A judgement of one or of many numbers.
 #[derive(Debug)]
-pub struct Judged {
+pub struct SharedJudgement {
     judgement: Judgement,
     told: OnceLock<v1::PackedAnswer>,
 }
 
-// === impl Judged ===
+// === impl SharedJudgement ===
 
-impl Judged {
+impl SharedJudgement {
     /// The judgement.
     pub fn judgement(&self) -> &Judgement {
         &self.judgement
@@ -34,23 +33,8 @@ impl Judged {
     }
 }
 
-impl From<Judgement> for Judged {
-    fn from(judgement: Judgement) -> Judged {
-        Judged { judgement, told: OnceLock::new() }
-    }
-}
-
-/// The words follow from the judgement.
-impl PartialEq for Judged {
-    fn eq(&self, other: &Judged) -> bool {
-        self.judgement == other.judgement
-    }
-}
-
-impl Eq for Judged {}
-
-impl Hash for Judged {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.judgement.hash(state);
+impl From<Judgement> for SharedJudgement {
+    fn from(judgement: Judgement) -> SharedJudgement {
+        SharedJudgement { judgement, told: OnceLock::new() }
     }
 }
