@@ -85,7 +85,7 @@ pub async fn stream(router: SocketAddr, in_flight: usize, drawn: &mut Drawn, win
         async move {
             let (requests, outgoing) = mpsc::channel(in_flight);
             let mut under_way = std::collections::VecDeque::with_capacity(in_flight);
-            let mut send = |under_way: &mut std::collections::VecDeque<(Asked, Instant)>| -> Result<()> {
+            let send = |under_way: &mut std::collections::VecDeque<(Asked, Instant)>| -> Result<()> {
                 let asked = drawn.borrow_mut().one();
                 requests.try_send(request(asked)).context("the stream takes no more")?;
                 under_way.push_back((asked, Instant::now()));

@@ -67,7 +67,7 @@ impl Ours {
 
     /// Imports a list file; bytes of memory that all processes take.
     pub async fn load(&self, file: &Path) -> Result<u64> {
-        let client = Client::new(&self.cluster.router_urls()).context("name the router")?;
+        let client = Client::new(self.cluster.router_urls()).context("name the router")?;
         let header = v1::ImportHeader {
             registry: "federal".into(),
             list_date: dnc_tests::numbers::today().to_string(),
