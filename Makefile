@@ -10,7 +10,7 @@ SEED ?= 1
 MINUTES ?= 1
 SEEDS ?= 3
 
-.PHONY: help setup build demo test api-test test-helm test-dashboards test-chart image compose-up test-image lint bench chaos chaos-smoke chaos-mutants ci
+.PHONY: help setup build demo test api-test test-helm test-dashboards test-chart image compose-up test-image lint bench bench-compare chaos chaos-smoke chaos-mutants ci
 
 help:        ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 18
@@ -58,6 +58,10 @@ lint: setup  ## formatting and clippy, warnings denied
 bench: build ## measure the parts, then a cluster in one process under load
 	cargo bench --workspace
 	DNC=$(DNC) deploy/bench.sh
+
+bench-compare: build ## a cluster against Redis and PostgreSQL, servers on core 1, load on core 0. NUMBERS=10000000 ROUNDS=5 NODES=1 to choose
+	@deploy/setup.sh --bench
+	deploy/bench-compare.sh
 
 chaos: build ## every fault against a real cluster, each on its own; needs root. SEED=7 MINUTES=2 to choose
 	@deploy/setup.sh --chaos

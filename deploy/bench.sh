@@ -42,10 +42,10 @@ export DNC_ROUTER
 population=(--numbers "$numbers" --areas 5 --seed 1)
 "$DNC" bench generate "${population[@]}" --out "$work/lists"
 "$DNC" import "$work"/lists/*.txt
-for mode in unary bulk stream; do
+for mode in unary bulk packed stream; do
     printf '\n%s\n' "$mode"
     in_flight=16
-    [ "$mode" != bulk ] || in_flight=2
+    [ "$mode" != bulk ] && [ "$mode" != packed ] || in_flight=2
     [ "$mode" != stream ] || in_flight=256
     "$DNC" bench "${population[@]}" --mode "$mode" --connections 4 --in-flight "$in_flight" --seconds "$seconds"
 done

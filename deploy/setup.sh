@@ -5,6 +5,7 @@
 #   deploy/setup.sh python   for the tests that are written in Python
 #   deploy/setup.sh --tests  also what only tests need: an SFTP server
 #   deploy/setup.sh --rules  also what tests of rules and dashboards need: Prometheus
+#   deploy/setup.sh --bench  also what a cluster is compared with: Redis, PostgreSQL
 #   deploy/setup.sh --chaos  also what only the chaos suite needs: ip and nft
 set -euo pipefail
 
@@ -38,6 +39,12 @@ fi
 # Rules are read by Prometheus itself.
 if [ "${1:-}" = --rules ]; then
     command -v prometheus >/dev/null && command -v promtool >/dev/null || missing+=(prometheus)
+fi
+
+# They are run by the bench itself, in folders and at ports of its own, never as services of the machine.
+if [ "${1:-}" = --bench ]; then
+    command -v redis-server >/dev/null || missing+=(redis-server)
+    any_file /usr/lib/postgresql/*/bin/initdb || missing+=(postgresql)
 fi
 
 # Processes in network namespaces, and faults between them.

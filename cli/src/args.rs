@@ -60,6 +60,8 @@ pub enum Command {
     ///
     /// Exit code 0: it is. 1: it is not. 2: it does not answer.
     Health(crate::health::Health),
+    /// Write a list of made-up numbers, as long as the national registry if need be.
+    Generate(crate::generate::Generate),
     /// Put load on routers and measure, or generate lists to load before.
     Bench(crate::bench::BenchArgs),
 }

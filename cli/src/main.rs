@@ -10,6 +10,7 @@ mod commands;
 mod config;
 mod dev;
 mod folder;
+mod generate;
 mod health;
 mod listen;
 mod output;
@@ -71,6 +72,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Cluster(asked) => commands::cluster::run(asked).await,
         Command::Backup(asked) => commands::backup::run(asked).await,
         Command::Health(asked) => health::run(asked).await,
+        Command::Generate(asked) => tokio::task::spawn_blocking(move || generate::run(&asked)).await?,
         Command::Bench(asked) => bench::run(asked).await,
     }
 }

@@ -39,19 +39,19 @@ pub struct Counts {
 // === impl Counts ===
 
 impl Counts {
-    /// Counts one judgement.
-    pub fn judged(&mut self, judgement: &Judgement) {
-        self.checks += 1;
+    /// Counts a judgement of so many numbers.
+    pub fn judged(&mut self, judgement: &Judgement, numbers: u64) {
+        self.checks += numbers;
         match judgement.verdict {
-            Verdict::Clear => self.clear += 1,
-            Verdict::Listed => self.listed += 1,
-            Verdict::Unknown(cause) => bump(&mut self.unknown, Cause::as_str(cause), 1),
+            Verdict::Clear => self.clear += numbers,
+            Verdict::Listed => self.listed += numbers,
+            Verdict::Unknown(cause) => bump(&mut self.unknown, Cause::as_str(cause), numbers),
         }
         for reason in &judgement.reasons {
-            bump(&mut self.reasons, reason.as_str(), 1);
+            bump(&mut self.reasons, reason.as_str(), numbers);
         }
         let lifted = judgement.exemption.is_some() && judgement.verdict != Verdict::Listed;
-        self.exempted += u64::from(lifted);
+        self.exempted += if lifted { numbers } else { 0 };
     }
 
     /// Adds other counters to these.

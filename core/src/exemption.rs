@@ -12,7 +12,7 @@ use crate::ids::{RequestId, TenantId};
 use crate::registry::RegistryKind;
 
 /// What an exemption rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Ground {
     /// The person bought something.
     Purchase,

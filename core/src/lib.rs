@@ -7,12 +7,14 @@
 //! [`catalog::Catalog::apply`] for what the cluster decides together.
 
 pub mod area;
+pub mod bits;
 pub mod block;
 pub mod catalog;
 pub mod codec;
 pub mod command;
 pub mod counts;
 pub mod exemption;
+pub mod generate;
 pub mod ids;
 pub mod listfile;
 pub mod log_key;

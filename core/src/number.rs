@@ -117,6 +117,12 @@ impl PhoneNumber {
         }
     }
 
+    /// The number that a caller asks about, given by its E.164 digits as an integer: 12015550100 is what [`Self::parse`]
+    /// reads from `+12015550100`, and what that refuses is refused here.
+    pub fn asked(digits: u64) -> Result<Self, NumberError> {
+        Self::from_international(digits, digit_count(digits), true)
+    }
+
     /// A number from a list: the digits after the country code.
     ///
     /// For country 1 the caller has counted ten digits, leading zeros included; every value below 10^10 is kept,

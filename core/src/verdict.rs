@@ -18,7 +18,7 @@ use crate::suppression::{Origin, Scope, Suppression};
 use crate::view::{View, ViewRegistry, ViewTenant};
 
 /// The answer to a check. Only `Clear` may be called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// No registry lists the number, and what must cover it does.
     Clear,
@@ -29,7 +29,7 @@ pub enum Verdict {
 }
 
 /// Why a verdict is UNKNOWN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// A list that must cover the number's area does not, or the tenant does not hold it.
     NotCovered,
@@ -61,7 +61,7 @@ pub enum Reason {
 }
 
 /// What speaks for a verdict.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Evidence {
     /// The registry's name; empty for a rule.
     pub registry: String,
@@ -80,7 +80,7 @@ pub struct Evidence {
 }
 
 /// A verdict with its reasons and evidence.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Judgement {
     /// The answer.
     pub verdict: Verdict,

@@ -1,8 +1,9 @@
 //! The messages that processes exchange: the .proto files in `proto/`, and the code generated from them.
 //!
-//! Nothing is written by hand here but names. `v1` is what callers see and stays compatible;
+//! Nothing is written by hand here but names, and how packed answers are read. `v1` is what callers see and stays compatible;
 //! `internal` is between the cluster's own processes.
 
+mod packed;
 mod secret;
 
 /// The public API, `dnc.v1`.

@@ -38,10 +38,15 @@ pub fn client(channel: Channel) -> NodeServiceClient<Channel> {
 
 /// A request that names its cluster, the node that it is meant for, and its time limit.
 pub fn request<T>(catalog: &Catalog, node: NodeId, message: T, limit: Duration) -> Request<T> {
+    addressed(catalog.founding.as_ref().map(|founding| founding.cluster), node, message, limit)
+}
+
+/// The same for whoever knows the cluster's id; without it the request names none.
+pub fn addressed<T>(cluster: Option<u128>, node: NodeId, message: T, limit: Duration) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert(NODE_KEY, AsciiMetadataValue::from(node));
-    if let Some(founding) = &catalog.founding {
-        let value = AsciiMetadataValue::try_from(cluster_text(founding.cluster)).expect("hexadecimal is ASCII");
+    if let Some(cluster) = cluster {
+        let value = AsciiMetadataValue::try_from(cluster_text(cluster)).expect("hexadecimal is ASCII");
         request.metadata_mut().insert(CLUSTER_KEY, value);
     }
     request.set_timeout(limit);

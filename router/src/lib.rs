@@ -21,6 +21,7 @@ pub mod entries;
 mod exempt;
 mod failure;
 mod import;
+mod judgement;
 mod operate;
 mod options;
 mod privacy;

@@ -47,8 +47,8 @@ impl Api {
 // === impl Tally ===
 
 impl Tally {
-    /// One more check with this verdict; none if the number was not one.
-    pub fn add(&mut self, verdict: Option<Verdict>) {
+    /// So many more checks with this verdict; none if the numbers were not any.
+    pub fn add(&mut self, verdict: Option<Verdict>, numbers: u64) {
         *match verdict {
             Some(Verdict::Clear) => &mut self.clear,
             Some(Verdict::Listed) => &mut self.listed,
@@ -56,7 +56,7 @@ impl Tally {
             Some(Verdict::Unknown(Cause::Stale)) => &mut self.stale,
             Some(Verdict::Unknown(Cause::Unavailable)) => &mut self.unavailable,
             None => &mut self.invalid,
-        } += 1;
+        } += numbers;
     }
 
     /// The counts with their words in metrics.

@@ -7,12 +7,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use dnc_core::generate::{ftc_line, mix};
 use jiff::civil::Date;
 use serde::Serialize;
 
 use super::PopulationArgs;
 use super::population::Population;
-use super::random::mix;
 use crate::args::Output;
 use crate::output;
 
@@ -53,8 +53,7 @@ pub fn run(asked: &Generate) -> Result<ExitCode> {
     for (place, area) in population.areas().iter().enumerate() {
         let name = file_name(date, *area, asked.population.seed);
         let path = asked.out.join(&name);
-        written.bytes +=
-            write(&path, *area, &population, place).with_context(|| format!("write {}", path.display()))?;
+        written.bytes += write(&path, &population, place).with_context(|| format!("write {}", path.display()))?;
         written.files.push(name);
     }
     written.seconds = begun.elapsed().as_secs_f64();
@@ -80,32 +79,16 @@ fn today() -> Date {
     jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
-fn write(path: &Path, area: u16, population: &Population, place: usize) -> Result<u64> {
+fn write(path: &Path, population: &Population, place: usize) -> Result<u64> {
     let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
     let mut bytes = 0;
     for national in population.listed_in(place) {
-        let line = line(area, national);
+        let line = ftc_line(national);
         file.write_all(&line)?;
         bytes += line.len() as u64;
     }
     file.into_inner().map_err(|error| error.into_error())?.sync_all()?;
     Ok(bytes)
-}
-
-/// `NPA,7digits` and a line feed. Written by hand: formatting twenty million lines takes longer than writing them.
-fn line(area: u16, national: u64) -> [u8; 12] {
-    let mut line = *b"000,0000000\n";
-    let mut rest = u64::from(area);
-    for at in (0..3).rev() {
-        line[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-    let mut rest = national;
-    for at in (4..11).rev() {
-        line[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-    line
 }
 
 /// `<Y-M-D, unpadded>_<NPA>_<GUID>.txt`, as the FTC names its files. The GUID comes from the seed.
@@ -128,12 +111,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_area_code_and_seven_digits() {
-        assert_eq!(&line(201, 2_015_550_100), b"201,5550100\n");
-        assert_eq!(&line(305, 3_052_000_007), b"305,2000007\n");
-    }
-
-    #[test]
     fn a_file_is_named_as_the_ftc_names_its_files() {
         let name = file_name(jiff::civil::date(2026, 3, 9), 201, 1);
         assert!(name.starts_with("2026-3-9_201_") && name.ends_with(".txt"), "{name}");
@@ -146,8 +123,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let population = Population::new(1, vec![201], 5_000).unwrap();
         let [one, two] = ["one", "two"].map(|name| folder.path().join(name));
-        assert_eq!(write(&one, 201, &population, 0).unwrap(), 60_000);
-        write(&two, 201, &population, 0).unwrap();
+        assert_eq!(write(&one, &population, 0).unwrap(), 60_000);
+        write(&two, &population, 0).unwrap();
         assert_eq!(fs::read(one).unwrap(), fs::read(two).unwrap());
     }
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use dnc_core::generate::Random;
 use dnc_proto::v1::check_service_client::CheckServiceClient;
 use tokio::task::JoinSet;
 use tonic::transport::{Channel, Endpoint};
 
 use super::population::{Generated, Population};
-use super::random::Random;
 use super::report::Report;
 use super::tally::Tally;
 use super::{Load, Mode, workers};
@@ -59,6 +59,7 @@ pub async fn run(load: &Load) -> Result<Report> {
                 match load.mode {
                     Mode::Unary => workers::unary(client, source, &load, window).await,
                     Mode::Bulk => workers::bulk(client, source, &load, window).await,
+                    Mode::Packed => workers::packed(client, source, &load, window).await,
                     Mode::Stream => workers::stream(client, source, &load, window).await,
                 }
             });
@@ -102,6 +103,11 @@ impl Source {
 }
 
 impl Generated {
+    /// As it is asked for in the packed form: the E.164 digits as an integer.
+    pub fn digits(self) -> u64 {
+        10_000_000_000 + self.national
+    }
+
     /// As it is asked for: E.164.
     pub fn text(self) -> String {
         let mut digits = *b"+10000000000";

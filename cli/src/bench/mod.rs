@@ -2,13 +2,11 @@
 //!
 //! The load generator calls the API as any client would, but without retries: what a router does is what is counted. Numbers
 //! come from a [`population`], so each answer can be held against what it should be. It never reads the lists again. Start at
-//! [`run`]; `load` drives the workers, `workers` are the three ways to ask, `report` is what comes out.
+//! [`run`]; `load` drives the workers, `workers` are the ways to ask, `report` is what comes out.
 
 mod generate;
 mod load;
-mod permutation;
 mod population;
-mod random;
 mod report;
 mod tally;
 mod workers;
@@ -93,6 +91,8 @@ pub enum Mode {
     Unary,
     /// Many numbers a request.
     Bulk,
+    /// Many numbers a request, as integers.
+    Packed,
     /// One stream for each connection.
     Stream,
 }

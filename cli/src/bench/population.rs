@@ -12,8 +12,7 @@
 
 use anyhow::{Result, bail, ensure};
 
-use super::permutation::Permutation;
-use super::random::{Random, mix};
+use dnc_core::generate::{Permutation, Random, mix};
 
 /// Lines of a block.
 pub const LINES: u32 = 10_000;
@@ -121,23 +120,20 @@ impl Population {
         let first = area_place as u32 * EXCHANGES;
         (first..first + EXCHANGES).flat_map(|block| {
             let permutation = self.permutation(block);
-            let mut lines: Vec<u32> = (0..self.listed(block)).map(|rank| permutation.line(rank)).collect();
+            let mut lines: Vec<u64> = (0..u64::from(self.listed(block))).map(|rank| permutation.place(rank)).collect();
             lines.sort_unstable();
             let base = self.prefix(block) * u64::from(LINES);
-            lines.into_iter().map(move |line| base + u64::from(line))
+            lines.into_iter().map(move |line| base + line)
         })
     }
 
     fn number(&self, block: u32, rank: u32) -> Generated {
-        let line = self.permutation(block).line(rank);
-        Generated {
-            national: self.prefix(block) * u64::from(LINES) + u64::from(line),
-            listed: rank < self.listed(block),
-        }
+        let line = self.permutation(block).place(u64::from(rank));
+        Generated { national: self.prefix(block) * u64::from(LINES) + line, listed: rank < self.listed(block) }
     }
 
     fn permutation(&self, block: u32) -> Permutation {
-        Permutation::new(mix(self.seed ^ mix(self.prefix(block) + 1)))
+        Permutation::new(mix(self.seed ^ mix(self.prefix(block) + 1)), u64::from(LINES))
     }
 
     /// Area code and exchange.

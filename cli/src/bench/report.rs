@@ -56,7 +56,7 @@ impl Report {
             routers: load.caller.router.clone(),
             connections: load.connections,
             in_flight: load.in_flight,
-            bulk_size: (load.mode == Mode::Bulk).then_some(load.bulk_size),
+            bulk_size: matches!(load.mode, Mode::Bulk | Mode::Packed).then_some(load.bulk_size),
             hit_ratio: load.hit_ratio,
             population: load.population.numbers,
             areas: load.population.areas.clone(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dnc_proto::v1::{CheckResponse, Verdict};
+use dnc_proto::v1::{CheckResponse, PackedVerdict, Verdict};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
@@ -60,12 +60,27 @@ impl Tally {
 
     /// One number was answered.
     pub fn verdict(&mut self, asked: Generated, answer: &CheckResponse) {
+        self.count(asked, answer.error.is_none().then(|| answer.verdict()));
+    }
+
+    /// One number was answered in the packed form.
+    pub fn packed(&mut self, asked: Generated, answer: u8) {
+        let verdict = match PackedVerdict::try_from(i32::from(answer)) {
+            Ok(PackedVerdict::Clear) => Some(Verdict::Clear),
+            Ok(PackedVerdict::Listed) => Some(Verdict::Listed),
+            Ok(PackedVerdict::NotCovered | PackedVerdict::Stale | PackedVerdict::Unavailable) => Some(Verdict::Unknown),
+            Ok(PackedVerdict::Invalid | PackedVerdict::Unspecified) | Err(_) => None,
+        };
+        self.count(asked, verdict);
+    }
+
+    fn count(&mut self, asked: Generated, verdict: Option<Verdict>) {
         self.numbers += 1;
-        if answer.error.is_some() {
+        let Some(verdict) = verdict else {
             self.verdicts.error += 1;
             return;
-        }
-        match (answer.verdict(), asked.listed) {
+        };
+        match (verdict, asked.listed) {
             (Verdict::Clear, true) => {
                 self.verdicts.clear += 1;
                 self.verdicts.false_clear += 1;
@@ -116,7 +131,11 @@ mod tests {
         tally.verdict(asked(false), &answer(Verdict::Listed));
         let mut sum = Tally::new();
         sum.add(&tally);
-        sum.add(&tally);
+        let mut packed = Tally::new();
+        packed.packed(asked(true), 1);
+        packed.packed(asked(false), 1);
+        packed.packed(asked(false), 2);
+        sum.add(&packed);
         assert_eq!(sum.numbers, 6);
         assert_eq!(
             sum.verdicts,

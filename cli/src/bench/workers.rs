@@ -1,9 +1,9 @@
-//! The three ways to ask. A worker asks until the window ends and gives back what it counted.
+//! The ways to ask. A worker asks until the window ends and gives back what it counted.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use dnc_proto::v1::{BulkCheckRequest, BulkItem, CheckRequest};
+use dnc_proto::v1::{BulkCheckRequest, BulkItem, CheckRequest, PackedCheckRequest};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
@@ -59,6 +59,34 @@ pub async fn bulk(mut client: Client, mut source: Source, load: &Load, window: W
                 tally.answered(now - begun);
                 for (asked, answer) in asked.iter().zip(&answer.get_ref().results) {
                     tally.verdict(*asked, answer);
+                }
+            }
+            Ok(_) => {}
+            Err(status) => failed(&mut tally, counts, &status).await,
+        }
+    }
+    tally
+}
+
+/// Many numbers a request, in the packed form.
+pub async fn packed(mut client: Client, mut source: Source, load: &Load, window: Window) -> Tally {
+    let mut tally = Tally::new();
+    while Instant::now() < window.end {
+        let asked: Vec<Generated> = (0..load.bulk_size).map(|_| source.draw()).collect();
+        let numbers = asked.iter().map(|one| one.digits()).collect();
+        let request = PackedCheckRequest { numbers, ..PackedCheckRequest::default() };
+        let begun = Instant::now();
+        let answer = within(load.deadline(), client.packed_check(request)).await;
+        let now = Instant::now();
+        let counts = window.counts(now);
+        match answer {
+            Ok(answer) if answer.get_ref().verdicts.len() != asked.len() => {
+                failed(&mut tally, counts, &Status::data_loss("an answer is missing")).await;
+            }
+            Ok(answer) if counts => {
+                tally.answered(now - begun);
+                for (asked, verdict) in asked.iter().zip(&answer.get_ref().verdicts) {
+                    tally.packed(*asked, *verdict);
                 }
             }
             Ok(_) => {}

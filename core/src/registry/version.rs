@@ -9,7 +9,7 @@ use crate::area::Area;
 use crate::ids::VersionId;
 
 /// Where one area's part of a version comes from. This is evidence: it is kept as long as the version is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Source {
     /// The list's own date: the clock of the safe harbour, neither the import's nor the check's.
     pub list_date: Date,

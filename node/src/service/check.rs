@@ -138,11 +138,11 @@ fn answered(id: ShardId, standing: wire::Standing, found: Found) -> wire::ShardA
         no_answer: wire::NoAnswer::Unspecified.into(),
         standing: Some(standing),
         has_view: found.bulk.is_some(),
-        bulk_hits: found
+        listed: found
             .bulk
             .into_iter()
             .flatten()
-            .map(|hit| wire::BulkHit { at: at(hit.at), registry: hit.registry.0 })
+            .map(|listed| wire::Listed { registry: listed.registry.0, numbers: listed.numbers.into_bytes() })
             .collect(),
         live_hits: found
             .live

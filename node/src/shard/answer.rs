@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
+use dnc_core::bits::Bits;
 use dnc_core::codec;
 use dnc_core::command::Seal;
 use dnc_core::exemption::Exemption;
@@ -25,21 +26,21 @@ use super::{Shard, ShardError, records, scan};
 /// What a replica knows of the numbers of a question.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Numbers that a version of the view lists; `None` if a version of the view is not resident here.
-    pub bulk: Option<Vec<Hit>>,
+    /// What the versions of the view list, for each that lists any; `None` if a version of the view is not resident here.
+    pub bulk: Option<Vec<Listed>>,
     /// Suppressions that stand, or will as soon as the log is applied.
     pub live: Vec<LiveHit>,
     /// Exemptions that stand, that no entry of the log revokes, and that have not ended by the given time.
     pub exemptions: Vec<ExemptHit>,
 }
 
-/// A number that a bulk registry lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hit {
-    /// Position in the question.
-    pub at: usize,
+/// The numbers that a bulk registry lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
     /// The registry.
     pub registry: RegistryId,
+    /// Which of the question.
+    pub numbers: Bits,
 }
 
 /// A suppression of a number.
@@ -84,8 +85,9 @@ impl Shard {
         // Only now the state: the overlay lets go of what the state has.
         let loaded = self.loaded()?;
         let (mut hits, mut false_hits) = (0, 0);
+        let filter = loaded.bloom.current();
         for (at, number) in numbers.iter().enumerate() {
-            if loaded.bloom.may_contain(*number) {
+            if filter.may_contain(*number) {
                 let any = read_standing(&loaded, at, *number, &tail, now_ms, &mut found)?;
                 hits += 1;
                 false_hits += u64::from(!any);
@@ -95,15 +97,11 @@ impl Shard {
         self.filtered.hits.fetch_add(hits, Ordering::Relaxed);
         self.filtered.false_hits.fetch_add(false_hits, Ordering::Relaxed);
         found.bulk = view.and_then(|view| self.versions.prepared(view)).map(|residents| {
-            let mut hits = Vec::new();
-            for (registry, resident) in residents.iter() {
-                for (at, number) in numbers.iter().enumerate() {
-                    if resident.contains(*number) {
-                        hits.push(Hit { at, registry: *registry });
-                    }
-                }
-            }
-            hits
+            let listed = residents.iter().map(|(registry, resident)| Listed {
+                registry: *registry,
+                numbers: Bits::of(numbers.len(), |at| resident.contains(numbers[at])),
+            });
+            listed.filter(|listed| listed.numbers.any()).collect()
         });
         Ok(found)
     }

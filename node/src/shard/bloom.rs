@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use dnc_core::number::PhoneNumber;
 use dnc_planted::Bug;
 use fastbloom::AtomicBloomFilter;
@@ -33,6 +33,9 @@ struct Sized {
     capacity: usize,
     len: AtomicUsize,
 }
+
+/// The filter of one moment.
+pub struct Current(Guard<Arc<Sized>>);
 
 /// A larger filter that the caller fills with all numbers that have records.
 pub struct Growth(Arc<Sized>);
@@ -63,8 +66,14 @@ impl Bloom {
     }
 
     /// Whether the number may have entries; if not, it surely has none.
+    #[cfg(test)]
     pub fn may_contain(&self, number: PhoneNumber) -> bool {
-        self.current.load().filter.contains_hash(hash(number))
+        self.current().may_contain(number)
+    }
+
+    /// The filter as it is now, for many numbers. What is put in later may be missing from it.
+    pub fn current(&self) -> Current {
+        Current(self.current.load())
     }
 
     /// Puts a number in, before its record is written.
@@ -113,6 +122,16 @@ impl Bloom {
             false_positives: current.filter.expected_false_pos(numbers),
             bytes: current.filter.num_bits() as u64 / 8,
         }
+    }
+}
+
+// === impl Current ===
+
+impl Current {
+    /// Whether the number may have entries; if not, it had none at that moment.
+    #[inline]
+    pub fn may_contain(&self, number: PhoneNumber) -> bool {
+        self.0.filter.contains_hash(hash(number))
     }
 }
 

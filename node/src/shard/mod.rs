@@ -36,7 +36,7 @@ use dnc_core::ids::{RegistryId, ShardId, VersionId};
 use dnc_core::number::PhoneNumber;
 use parking_lot::Mutex;
 
-pub use self::answer::{ExemptHit, Found, Hit, LiveHit};
+pub use self::answer::{ExemptHit, Found, Listed, LiveHit};
 pub use self::bloom::Fill;
 pub use self::limits::{MAX_ENTRIES, MAX_STANDING};
 use self::loaded::Loaded;

@@ -16,7 +16,7 @@ use dnc_core::codec;
 use dnc_core::command::{ShardCommand, ShardReply};
 use dnc_core::ids::ShardId;
 use dnc_core::query::{ShardAnswer, ShardQuery};
-use dnc_node::shard::Shard;
+use dnc_node::shard::{Found, Shard};
 use tokio::task::JoinHandle;
 
 pub const LIMIT: Duration = Duration::from_secs(20);
@@ -27,6 +27,11 @@ impl Peers for Nobody {
     fn address(&self, _: NodeId) -> Option<String> {
         None
     }
+}
+
+/// How many of the numbers of a question the lists of the view hold, counted for each list.
+pub fn listed(found: &Found) -> usize {
+    found.bulk.as_ref().expect("resident").iter().map(|listed| listed.numbers.ones().count()).sum()
 }
 
 /// One replica that is its group's only voter.

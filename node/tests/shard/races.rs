@@ -166,7 +166,7 @@ async fn answers_beside_writes_and_loads_show_all_that_was_acknowledged() {
                     ids.sort();
                     ids.dedup();
                     assert_eq!(ids.len() as u64, live, "one is shown twice");
-                    assert_eq!(found.bulk.expect("resident").len(), 24);
+                    assert_eq!(crate::common::listed(&found), 24);
                     assert_eq!(
                         found.exemptions.iter().map(|hit| &hit.exemption).collect::<Vec<_>>(),
                         [&bare(&exemption(1 << 64))]

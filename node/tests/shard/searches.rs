@@ -74,7 +74,14 @@ fn compare_answers(lone: &Lone, model: &Model, now_ms: u64) {
     let known = model.sealed().into_iter().map(|version| (Some(version), model.versions[&version].content.clone()));
     for (version, listed) in known.chain([(None, BTreeSet::new())]) {
         let found = lone.shard.answer(&numbers, Some(&view(version)), now_ms).expect("answers");
-        let hits: BTreeSet<PhoneNumber> = found.bulk.expect("resident").iter().map(|hit| numbers[hit.at]).collect();
+        let hits: BTreeSet<PhoneNumber> = found
+            .bulk
+            .as_ref()
+            .expect("resident")
+            .iter()
+            .flat_map(|listed| listed.numbers.ones())
+            .map(|at| numbers[at])
+            .collect();
         assert_eq!(hits, listed, "version {version:?}");
 
         let finding = |(name, suppression): (&Name, &Suppression)| (name.0, LiveFinding::of(name.1, suppression));

@@ -4,7 +4,10 @@
 //! [`crate::shown`].
 
 use std::fmt::Write;
+use std::sync::Arc;
 
+use dnc_core::exemption::Ground;
+use dnc_core::ids::RequestId;
 use dnc_core::number::{NumberError, PhoneNumber};
 use dnc_core::registry::{Registry, Version};
 use dnc_core::verdict::{Cause, Evidence, Judgement, Reason, Verdict};
@@ -12,23 +15,18 @@ use dnc_proto::v1;
 use jiff::Timestamp;
 
 use super::told;
+use crate::judgement::SharedJudgement;
 
 /// How much of a text that is no number comes back with its error, in characters.
 const MAX_ECHO_CHARS: usize = 64;
 
 /// The answer to a check of one number.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Answer {
     /// The number.
     pub number: PhoneNumber,
-    /// May it be called?
-    pub verdict: Verdict,
-    /// Why it is listed.
-    pub reasons: Vec<Reason>,
-    /// What speaks for the verdict.
-    pub evidence: Vec<v1::Evidence>,
-    /// The exemption that lifts listings.
-    pub exemption: Option<v1::LiftingExemption>,
+    /// What it is judged, with reasons and evidence.
+    pub judged: Arc<SharedJudgement>,
     /// The catalog revision that judged.
     pub revision: u64,
     /// When.
@@ -38,50 +36,58 @@ pub struct Answer {
 // === impl Answer ===
 
 impl Answer {
-    /// The answer that a judgement makes.
-    pub fn new(number: PhoneNumber, judgement: Judgement, revision: u64, checked_at: Timestamp) -> Self {
-        Self {
-            number,
-            verdict: judgement.verdict,
-            reasons: judgement.reasons,
-            evidence: judgement.evidence.into_iter().map(evidence).collect(),
-            exemption: judgement
-                .exemption
-                .map(|(id, ground)| v1::LiftingExemption { id: id.to_string(), ground: ground.as_str().into() }),
-            revision,
-            checked_at,
-        }
-    }
-
-    /// Only CLEAR may be called.
-    pub fn may_call(&self) -> bool {
-        self.verdict == Verdict::Clear
-    }
-
-    /// Why the verdict is UNKNOWN.
-    fn cause(&self) -> Option<Cause> {
-        match self.verdict {
-            Verdict::Unknown(cause) => Some(cause),
-            Verdict::Clear | Verdict::Listed => None,
-        }
+    /// May it be called?
+    pub fn verdict(&self) -> Verdict {
+        self.judged.verdict()
     }
 
     /// The answer as a message.
     pub fn into_message(self, correlation_id: String) -> v1::CheckResponse {
+        let told = self.judged.told();
+        let cause = match self.verdict() {
+            Verdict::Unknown(why) => cause(why),
+            Verdict::Clear | Verdict::Listed => v1::UnknownCause::Unspecified,
+        };
         v1::CheckResponse {
             phone_number: self.number.to_string(),
-            verdict: verdict(self.verdict).into(),
-            unknown_cause: self.cause().map_or(v1::UnknownCause::Unspecified, cause).into(),
-            may_call: self.may_call(),
-            reasons: self.reasons.iter().map(|r| reason(*r).into()).collect(),
-            evidence: self.evidence,
-            exemption: self.exemption,
+            verdict: verdict(self.verdict()).into(),
+            unknown_cause: cause.into(),
+            // Only CLEAR may be called.
+            may_call: self.verdict() == Verdict::Clear,
+            reasons: told.reasons.clone(),
+            evidence: told.evidence.clone(),
+            exemption: told.exemption.clone(),
             revision: self.revision,
             checked_at: Some(moment(self.checked_at)),
             correlation_id,
             error: None,
         }
     }
+}
+
+/// The answer that many numbers share.
+pub fn packed(judgement: &Judgement) -> v1::PackedAnswer {
+    v1::PackedAnswer {
+        verdict: packed_verdict(judgement.verdict).into(),
+        reasons: judgement.reasons.iter().map(|r| reason(*r).into()).collect(),
+        evidence: judgement.evidence.iter().cloned().map(evidence).collect(),
+        exemption: judgement.exemption.map(lifting),
+    }
+}
+
+/// A verdict in one byte.
+fn packed_verdict(verdict: Verdict) -> v1::PackedVerdict {
+    match verdict {
+        Verdict::Clear => v1::PackedVerdict::Clear,
+        Verdict::Listed => v1::PackedVerdict::Listed,
+        Verdict::Unknown(Cause::NotCovered) => v1::PackedVerdict::NotCovered,
+        Verdict::Unknown(Cause::Stale) => v1::PackedVerdict::Stale,
+        Verdict::Unknown(Cause::Unavailable) => v1::PackedVerdict::Unavailable,
+    }
+}
+
+fn lifting((id, ground): (RequestId, Ground)) -> v1::LiftingExemption {
+    v1::LiftingExemption { id: id.to_string(), ground: ground.as_str().into() }
 }
 
 /// The answer for a text that is not a number, in bulks and streams.

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tonic::Status;
 
 use super::gather::Gather;
-use super::{Route, nodes, plan};
+use super::{Route, plan};
 
 /// How long one call may take before the node is asked anew, with few numbers and with many.
 const ATTEMPT: Duration = Duration::from_millis(300);
@@ -156,10 +156,9 @@ impl Route {
         catalog: &Catalog,
     ) -> Reply {
         let outcome = async {
-            let mut client = self.inner.nodes.client(catalog, node)?;
-            let request = nodes::request(catalog, node, message, limit);
-            match timeout(limit, client.check(request)).await {
-                Ok(answered) => answered.map(tonic::Response::into_inner),
+            let outbox = self.inner.nodes.outbox(catalog, node)?;
+            match timeout(limit, outbox.check(message, limit)).await {
+                Ok(answered) => answered,
                 Err(_) => Err(Status::deadline_exceeded("the node did not answer")),
             }
         }

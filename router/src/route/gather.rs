@@ -3,9 +3,11 @@
 //! Live entries are those that the counted answer shows. Blocks of a version never change, so what
 //! bulk registries list may come from any answer whose replica has the view's versions.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use dnc_core::bits::Bits;
 use dnc_core::codec;
 use dnc_core::exemption::Exemption;
 use dnc_core::ids::{NodeId, Position, RegistryId, ShardId};
@@ -25,14 +27,25 @@ pub struct Gather {
     /// Positions in the request.
     positions: Vec<usize>,
     numbers: Vec<PhoneNumber>,
-    answers: BTreeMap<NodeId, Answer>,
+    /// Where each replica stands that has answered, ordered by node; and in the same order what it said.
+    standings: Vec<Standing>,
+    answers: Vec<Answer>,
+    /// What the standings come to.
+    settlement: Settlement,
 }
 
-/// One replica's answer.
+/// What was found for the numbers of one shard.
+pub struct Found<'a> {
+    /// What the lists of the view hold.
+    pub listed: &'a [(RegistryId, Bits)],
+    /// Live entries and exemptions of the numbers that have any, by their place in the gather.
+    pub own: BTreeMap<usize, Findings>,
+}
+
+/// What one replica said.
 struct Answer {
-    standing: Standing,
     /// None if the replica does not have the view's versions.
-    bulk: Option<Vec<(usize, RegistryId)>>,
+    listed: Option<Vec<(RegistryId, Bits)>>,
     live: Vec<(usize, LiveFinding)>,
     exemptions: Vec<(usize, Exemption)>,
 }
@@ -53,7 +66,8 @@ pub enum BadAnswer {
 impl Gather {
     /// Nothing asked yet. `hosts` may be asked, the first `placed` of them before the others.
     pub fn new(shard: ShardId, hosts: Vec<NodeId>, placed: usize) -> Gather {
-        Gather { shard, hosts, placed, positions: Vec::new(), numbers: Vec::new(), answers: BTreeMap::new() }
+        let (positions, numbers, standings, answers) = Default::default();
+        Gather { shard, hosts, placed, positions, numbers, standings, answers, settlement: Settlement::Waiting }
     }
 
     /// Adds a number, with its position in the request.
@@ -100,86 +114,94 @@ impl Gather {
 
     /// Takes a node's answer in; a later one of the same node replaces it.
     pub fn add(&mut self, node: NodeId, answer: wire::ShardAnswer) -> Result<(), BadAnswer> {
-        let answer = read(node, self.shard, self.numbers.len(), answer)?;
-        self.answers.insert(node, answer);
+        let (standing, answer) = read(node, self.shard, self.numbers.len(), answer)?;
+        match self.standings.binary_search_by_key(&node, |standing| standing.node) {
+            Ok(at) => (self.standings[at], self.answers[at]) = (standing, answer),
+            Err(at) => {
+                self.standings.insert(at, standing);
+                self.answers.insert(at, answer);
+            }
+        }
+        self.settlement = settle(&miscounted(&self.standings));
         Ok(())
     }
 
     /// Whether a node has answered.
     pub fn has_answer_of(&self, node: NodeId) -> bool {
-        self.answers.contains_key(&node)
+        self.standings.binary_search_by_key(&node, |standing| standing.node).is_ok()
     }
 
     /// Whether the answers suffice.
     pub fn is_done(&self, bulk: bool) -> bool {
-        self.counted().is_some() && (!bulk || self.bulk().is_some())
+        self.counted().is_some() && (!bulk || self.listed().is_some())
     }
 
     /// The catalog revision that a judgement must at least know, once the answers are settled.
     pub fn barrier(&self) -> Option<u64> {
-        match self.settlement() {
+        match self.settlement {
             Settlement::Settled { barrier, .. } => Some(barrier),
             Settlement::Waiting => None,
         }
     }
 
-    /// What was found for each number, if the answers suffice.
-    pub fn findings(&self, bulk: bool) -> Option<Vec<Findings>> {
+    /// What was found, if the answers suffice.
+    pub fn found(&self) -> Option<Found<'_>> {
         let counted = self.counted()?;
-        let mut findings = vec![Findings::default(); self.numbers.len()];
+        let listed = self.listed()?;
+        let mut own: BTreeMap<usize, Findings> = BTreeMap::new();
         for (at, finding) in &counted.live {
-            findings[*at].live.push(finding.clone());
+            own.entry(*at).or_default().live.push(finding.clone());
         }
         if dnc_planted::is(Bug::AnyExemptionLifts) {
-            let shown = self.answers.values().flat_map(|answer| &answer.exemptions);
-            shown.for_each(|(at, exemption)| findings[*at].exemptions.push(exemption.clone()));
+            let shown = self.answers.iter().flat_map(|answer| &answer.exemptions);
+            shown.for_each(|(at, exemption)| own.entry(*at).or_default().exemptions.push(exemption.clone()));
         }
         // An exemption lets a listed number be called: it counts only if nobody who answered knows of its end.
         for (at, exemption) in &counted.exemptions {
-            if self.answers.values().all(|answer| answer.exempts(*at, exemption)) {
-                findings[*at].exemptions.push(exemption.clone());
+            if self.answers.iter().all(|answer| answer.exempts(*at, exemption)) {
+                own.entry(*at).or_default().exemptions.push(exemption.clone());
             }
         }
-        if bulk {
-            for (at, registry) in self.bulk()? {
-                findings[*at].bulk.push(*registry);
-            }
-        }
-        Some(findings)
-    }
-
-    fn settlement(&self) -> Settlement {
-        let mut standings: Vec<Standing> = self.answers.values().map(|a| a.standing.clone()).collect();
-        miscount(&mut standings);
-        settle(&standings)
+        Some(Found { listed, own })
     }
 
     fn counted(&self) -> Option<&Answer> {
-        match self.settlement() {
-            Settlement::Settled { newest, .. } => self.answers.values().nth(newest),
+        match self.settlement {
+            Settlement::Settled { newest, .. } => self.answers.get(newest),
             Settlement::Waiting => None,
         }
     }
 
-    fn bulk(&self) -> Option<&[(usize, RegistryId)]> {
-        self.answers.values().find_map(|a| a.bulk.as_deref())
+    fn listed(&self) -> Option<&[(RegistryId, Bits)]> {
+        self.answers.iter().find_map(|answer| answer.listed.as_deref())
     }
 }
 
-/// Bugs planted in how answers are counted.
-fn miscount(standings: &mut [Standing]) {
+/// The standings, unless a bug is planted in how answers are counted.
+fn miscounted(standings: &[Standing]) -> Cow<'_, [Standing]> {
+    let mut standings = Cow::Borrowed(standings);
     if dnc_planted::is(Bug::AnswerFromOne) {
-        standings.iter_mut().for_each(|a| a.membership = Arc::new(vec![BTreeSet::from([a.node])]));
+        standings.to_mut().iter_mut().for_each(|a| a.membership = Arc::new(vec![BTreeSet::from([a.node])]));
     }
     if dnc_planted::is(Bug::OldestLogCounts) {
         let reversed = |at: Position| Position { term: u64::MAX - at.term, index: u64::MAX - at.index };
-        standings.iter_mut().for_each(|a| a.last = a.last.map(reversed));
+        standings.to_mut().iter_mut().for_each(|a| a.last = a.last.map(reversed));
     }
     if dnc_planted::is(Bug::StaleMembership)
         && let Some(oldest) = standings.iter().filter(|a| a.membership_at.is_some()).min_by_key(|a| a.membership_at)
     {
         let oldest = oldest.membership.clone();
-        standings.iter_mut().for_each(|a| a.membership = oldest.clone());
+        standings.to_mut().iter_mut().for_each(|a| a.membership = oldest.clone());
+    }
+    standings
+}
+
+// === impl Found ===
+
+impl Found<'_> {
+    /// The registries that list a number, by its place in the gather.
+    pub fn lists_of(&self, at: usize) -> Vec<RegistryId> {
+        self.listed.iter().filter(|(_, bits)| bits.get(at)).map(|(registry, _)| *registry).collect()
     }
 }
 
@@ -192,7 +214,12 @@ impl Answer {
 }
 
 /// Reads a replica's answer. Whatever is not as it must be is no answer.
-fn read(node: NodeId, shard: ShardId, numbers: usize, answer: wire::ShardAnswer) -> Result<Answer, BadAnswer> {
+fn read(
+    node: NodeId,
+    shard: ShardId,
+    numbers: usize,
+    answer: wire::ShardAnswer,
+) -> Result<(Standing, Answer), BadAnswer> {
     match answer.no_answer() {
         wire::NoAnswer::Unspecified => {}
         wire::NoAnswer::NotHere => return Err(BadAnswer::None("the shard is not there")),
@@ -206,13 +233,16 @@ fn read(node: NodeId, shard: ShardId, numbers: usize, answer: wire::ShardAnswer)
     let position = |at: u32| {
         usize::try_from(at).ok().filter(|at| *at < numbers).ok_or(BadAnswer::Malformed("a hit has no number"))
     };
-    let bulk = answer
+    let listed = answer
         .has_view
         .then(|| {
+            let bits = |bytes| {
+                Bits::from_bytes(bytes, numbers).ok_or(BadAnswer::Malformed("a list has not a bit for each number"))
+            };
             answer
-                .bulk_hits
-                .iter()
-                .map(|hit| Ok((position(hit.at)?, RegistryId(hit.registry))))
+                .listed
+                .into_iter()
+                .map(|listed| Ok((RegistryId(listed.registry), bits(listed.numbers)?)))
                 .collect::<Result<Vec<_>, BadAnswer>>()
         })
         .transpose()?;
@@ -236,19 +266,15 @@ fn read(node: NodeId, shard: ShardId, numbers: usize, answer: wire::ShardAnswer)
     let at = |p: wire::LogPosition| Position { term: p.term, index: p.index };
     let membership: Vec<BTreeSet<NodeId>> =
         standing.membership.into_iter().map(|voters| voters.nodes.into_iter().collect()).collect();
-    Ok(Answer {
-        standing: Standing {
-            node,
-            last: standing.last.map(at),
-            applied: standing.applied.map(at),
-            membership: Arc::new(membership),
-            membership_at: standing.membership_at.map(at),
-            barrier: standing.barrier,
-        },
-        bulk,
-        live,
-        exemptions,
-    })
+    let standing = Standing {
+        node,
+        last: standing.last.map(at),
+        applied: standing.applied.map(at),
+        membership: Arc::new(membership),
+        membership_at: standing.membership_at.map(at),
+        barrier: standing.barrier,
+    };
+    Ok((standing, Answer { listed, live, exemptions }))
 }
 
 #[cfg(test)]
@@ -281,7 +307,7 @@ mod tests {
                 applied: None,
             }),
             has_view,
-            bulk_hits: if has_view { vec![wire::BulkHit { at: 0, registry: 1 }] } else { vec![] },
+            listed: if has_view { vec![wire::Listed { registry: 1, numbers: vec![1] }] } else { vec![] },
             live_hits: if live { vec![wire::LiveHit { at: 1, finding: codec::encode(&finding) }] } else { vec![] },
             ..Default::default()
         }
@@ -294,10 +320,10 @@ mod tests {
         assert!(!gather.is_done(true));
         gather.add(3, answer(6, false, true)).expect("reads");
         assert!(gather.is_done(true));
-        let findings = gather.findings(true).expect("settled");
-        assert_eq!(findings[0].bulk, [RegistryId(1)]);
-        assert!(findings[0].live.is_empty());
-        assert_eq!(findings[1].live.len(), 1);
+        let found = gather.found().expect("settled");
+        assert_eq!((found.lists_of(0), found.lists_of(1)), (vec![RegistryId(1)], vec![]));
+        assert_eq!(found.own.keys().collect::<Vec<_>>(), [&1]);
+        assert_eq!(found.own[&1].live.len(), 1);
         assert_eq!(gather.barrier(), Some(6));
     }
 
@@ -315,7 +341,7 @@ mod tests {
             for (node, index, live) in order {
                 gather.add(node, applied(index, live)).expect("reads");
             }
-            assert!(gather.findings(true).expect("settled")[1].live.is_empty());
+            assert!(gather.found().expect("settled").own.is_empty());
         }
     }
 
@@ -326,7 +352,7 @@ mod tests {
         gather.add(2, answer(5, false, false)).expect("reads");
         assert!(gather.is_done(false));
         assert!(!gather.is_done(true));
-        assert!(gather.findings(true).is_none());
+        assert!(gather.found().is_none());
         gather.add(3, answer(5, true, false)).expect("reads");
         assert!(gather.is_done(true));
     }
@@ -337,7 +363,7 @@ mod tests {
         let mut foreign = answer(5, true, false);
         foreign.shard = 5;
         let mut out_of_range = answer(5, true, false);
-        out_of_range.bulk_hits[0].at = 2;
+        out_of_range.listed[0].numbers = vec![4];
         let mut unreadable = answer(5, true, true);
         unreadable.live_hits[0].finding.clear();
         let mut silent = answer(5, true, true);

@@ -9,7 +9,9 @@
 mod ask;
 mod gather;
 pub mod gossip;
+mod judging;
 mod nodes;
+mod outbox;
 mod plan;
 mod query;
 mod status;
@@ -20,16 +22,20 @@ mod write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use dnc_core::number::PhoneNumber;
-use dnc_core::verdict::{Asker, Judgement, judge};
+use dnc_core::verdict::Asker;
 use dnc_core::view::View;
 use dnc_meta::{CatalogCache, Known, MetaClient};
 use dnc_planted::Bug;
+use jiff::civil::Date;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use self::gather::Gather;
+use self::judging::Book;
+pub use self::judging::Judgements;
 use self::nodes::Nodes;
 pub use self::query::QueryError;
 pub use self::status::{NodeReplicas, NodeVersionStatus, NodeWarmed};
@@ -50,6 +56,8 @@ struct Inner {
     pulls: Semaphore,
     /// The catalog as it was last encoded, with its revision.
     encoded: Mutex<(u64, Vec<u8>)>,
+    /// What was judged by the view that judged last.
+    book: ArcSwapOption<Book>,
 }
 
 /// Judged numbers.
@@ -58,7 +66,7 @@ pub struct Checked {
     /// The view that judged all of them.
     pub view: Arc<View>,
     /// One for each number, in their order.
-    pub judgements: Vec<Judgement>,
+    pub judgements: Judgements,
 }
 
 /// What a round of questions came to.
@@ -82,6 +90,7 @@ impl Route {
                 hedge,
                 pulls: Semaphore::new(gossip::CHECKS_AT_ONCE),
                 encoded: Mutex::default(),
+                book: ArcSwapOption::empty(),
             }),
         }
     }
@@ -106,10 +115,10 @@ impl Route {
         loop {
             match self.round(numbers, request_id, deadline).await {
                 Round::Settled(known, gathers) => {
-                    return judge_all(numbers, asker, known.view.clone(), &gathers);
+                    return self.judge_all(numbers, asker, &known.view, &gathers);
                 }
                 Round::Behind if Instant::now() < deadline => {}
-                Round::Behind => return judge_all(numbers, asker, self.known().view.clone(), &[]),
+                Round::Behind => return self.judge_all(numbers, asker, &self.known().view, &[]),
             }
         }
     }
@@ -128,22 +137,22 @@ impl Route {
         self.catch_up(needed, named.by, deadline).await;
         Round::Behind
     }
-}
 
-/// Judges each number by what its shard's replicas found; without a settled answer it is unavailable.
-fn judge_all(numbers: &[PhoneNumber], asker: &Asker, view: Arc<View>, gathers: &[Gather]) -> Checked {
-    let now = crate::clock::now();
-    let mut judgements = vec![None; numbers.len()];
-    for gather in gathers {
-        let Some(findings) = gather.findings(true) else {
-            continue;
-        };
-        for (position, found) in gather.positions().iter().zip(&findings) {
-            judgements[*position] = Some(judge(numbers[*position], found, &view, asker, now));
-        }
+    fn judge_all(&self, numbers: &[PhoneNumber], asker: &Asker, view: &Arc<View>, gathers: &[Gather]) -> Checked {
+        let now = crate::clock::now();
+        let book = self.book(view, now.today);
+        Checked { view: Arc::clone(view), judgements: judging::judge_all(numbers, asker, &book, gathers, now) }
     }
-    Checked {
-        view,
-        judgements: judgements.into_iter().map(|judged| judged.unwrap_or_else(Judgement::unavailable)).collect(),
+
+    /// The book of a view and a day; a new one begins when either changes.
+    fn book(&self, view: &Arc<View>, today: Date) -> Arc<Book> {
+        match self.inner.book.load_full() {
+            Some(book) if book.is_of(view, today) => book,
+            _ => {
+                let book = Arc::new(Book::new(Arc::clone(view), today));
+                self.inner.book.store(Some(Arc::clone(&book)));
+                book
+            }
+        }
     }
 }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tonic::Status;
 use tonic::transport::Channel;
 
+use super::outbox::Outbox;
 use super::plan::Prospect;
 
 /// How long a node that did not answer is asked after the others.
@@ -25,10 +26,18 @@ pub struct Offer {
     node: NodeId,
 }
 
+/// A connection to a node.
+#[derive(Clone)]
+struct Connection {
+    address: Arc<str>,
+    channel: Channel,
+    outbox: Outbox,
+}
+
 /// What is known of the nodes.
 #[derive(Default)]
 pub struct Nodes {
-    channels: RwLock<HashMap<NodeId, (String, Channel)>>,
+    connections: RwLock<HashMap<NodeId, Connection>>,
     suspects: RwLock<HashMap<NodeId, Instant>>,
     /// Replicas that said that they have no answer.
     lame: RwLock<HashMap<(ShardId, NodeId), Instant>>,
@@ -44,25 +53,39 @@ impl Nodes {
     /// A client of a node, at the address that the catalog has for it.
     #[allow(clippy::result_large_err)] // tonic's own error type.
     pub fn client(&self, catalog: &Catalog, node: NodeId) -> Result<NodeServiceClient<Channel>, Status> {
+        Ok(client(self.connection(catalog, node)?.channel))
+    }
+
+    /// The way to ask a node what checks ask.
+    #[allow(clippy::result_large_err)] // tonic's own error type.
+    pub fn outbox(&self, catalog: &Catalog, node: NodeId) -> Result<Outbox, Status> {
+        Ok(self.connection(catalog, node)?.outbox)
+    }
+
+    #[allow(clippy::result_large_err)] // tonic's own error type.
+    fn connection(&self, catalog: &Catalog, node: NodeId) -> Result<Connection, Status> {
         let address = catalog
             .nodes
             .get(&node)
             .map(|known| known.addresses.service.as_str())
             .filter(|address| !address.is_empty())
             .ok_or_else(|| Status::unavailable(format!("node {node} has no address in the catalog")))?;
-        if let Some((at, channel)) = self.channels.read().get(&node)
-            && at == address
+        if let Some(known) = self.connections.read().get(&node)
+            && *known.address == *address
         {
-            return Ok(client(channel.clone()));
+            return Ok(known.clone());
         }
         let channel = connect(address)?;
-        self.channels.write().insert(node, (address.to_owned(), channel.clone()));
-        Ok(client(channel))
+        let cluster = catalog.founding.as_ref().map(|founding| founding.cluster);
+        let outbox = Outbox::new(channel.clone(), cluster, node);
+        let connection = Connection { address: address.into(), channel, outbox };
+        self.connections.write().insert(node, connection.clone());
+        Ok(connection)
     }
 
     /// Whoever answers at the node's address is another one: its name may have to be resolved anew.
     pub fn disconnect(&self, node: NodeId) {
-        self.channels.write().remove(&node);
+        self.connections.write().remove(&node);
         self.suspect(node);
     }
 

@@ -1,7 +1,5 @@
 //! Whom to ask: numbers by shard, and of each shard's replicas the ones most likely to answer. Pure.
 
-use std::collections::BTreeMap;
-
 use dnc_core::catalog::Catalog;
 use dnc_core::ids::{NodeId, ShardId};
 use dnc_core::number::PhoneNumber;
@@ -11,21 +9,22 @@ use super::gather::Gather;
 /// Groups numbers by the shard that keeps their block.
 pub fn by_shard(numbers: &[PhoneNumber], catalog: &Catalog) -> Vec<Gather> {
     let map = &catalog.shard_map;
-    let mut shards: BTreeMap<u32, Gather> = BTreeMap::new();
-    if map.shards() == 0 {
-        return Vec::new();
+    let mut gathers: Vec<Gather> = Vec::new();
+    // Place of each shard's gather, as long as it has one.
+    let mut places: Vec<Option<usize>> = vec![None; map.shards() as usize];
+    if places.is_empty() {
+        return gathers;
     }
     for (position, number) in numbers.iter().enumerate() {
         let shard = number.block().shard(map.shards());
-        shards
-            .entry(shard)
-            .or_insert_with(|| {
-                let id = ShardId(shard);
-                Gather::new(id, catalog.hosts(id), map.replicas(id).len())
-            })
-            .push(position, *number);
+        let place = *places[shard as usize].get_or_insert_with(|| {
+            let id = ShardId(shard);
+            gathers.push(Gather::new(id, catalog.hosts(id), map.replicas(id).len()));
+            gathers.len() - 1
+        });
+        gathers[place].push(position, *number);
     }
-    shards.into_values().collect()
+    gathers
 }
 
 /// A replica's chance to answer soon, as far as this router knows.

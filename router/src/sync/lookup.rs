@@ -108,7 +108,7 @@ impl<C: Cluster> Syncs<C> {
     async fn here(&self, tenant: TenantId, registry: &str, number: PhoneNumber) -> Here {
         let deadline = Instant::now() + self.options.deadline();
         let checked = self.cluster.check(&[number], &Asker::tenant(tenant), "", deadline).await;
-        let Some(judgement) = checked.judgements.into_iter().next() else {
+        let Some(judgement) = checked.judgements.get(0).map(|judged| judged.judgement()) else {
             return Here::Unavailable;
         };
         let answers =

@@ -31,7 +31,9 @@ pub use self::said::{clear, listed, number};
 use self::seen::Seen;
 use self::shards::Shards;
 use crate::cluster::Cluster;
-use crate::route::{BarrierError, Checked, NodeReplicas, NodeVersionStatus, NodeWarmed, QueryError, WriteError};
+use crate::route::{
+    BarrierError, Checked, Judgements, NodeReplicas, NodeVersionStatus, NodeWarmed, QueryError, WriteError,
+};
 
 /// Shards of the fake.
 pub const SHARDS: u32 = 16;
@@ -59,7 +61,7 @@ impl Cluster for Fake {
         state.seen.asked.push(numbers.to_vec());
         state.seen.last_time = Some(deadline.saturating_duration_since(Instant::now()));
         let judgements = if state.faults.no_judgements {
-            Vec::new()
+            Judgements::default()
         } else {
             numbers.iter().map(|number| state.said.judgement(*number)).collect()
         };

@@ -5,7 +5,7 @@ use dnc_proto::v1;
 use dnc_proto::v1::check_service_server::CheckService;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{named, status, stream, tenant};
+use super::{named, packed, status, stream, tenant};
 use crate::api::answer;
 use crate::api::caller::{self, Caller};
 use crate::api::checks::Judged;
@@ -41,12 +41,7 @@ impl<C: Cluster> CheckService for Service<C> {
         let request_id = caller::grpc_request_id(request.metadata());
         let tenant = tenant(&self.0, request.metadata())?;
         let request = request.into_inner();
-        let max = self.0.options.max_bulk_grpc;
-        if request.items.is_empty() || request.items.len() > max {
-            let count = request.items.len();
-            let detail = format!("a bulk has 1 to {max} numbers, this one {count}");
-            return Err(status(&Invalid::new("items", detail)));
-        }
+        self.within_limit("items", request.items.len())?;
         let caller = caller::asker(tenant, request.brand, request.campaign)
             .and_then(|asker| Caller::new(Api::Grpc, request_id, asker, request.call_id, request.checked_by))
             .map_err(|why| status(&why))?;
@@ -54,6 +49,23 @@ impl<C: Cluster> CheckService for Service<C> {
         let numbers = request.items.iter().map(|item| PhoneNumber::parse(&item.phone_number)).collect();
         let judged = self.0.checks.many(&caller, numbers, deadline, "bulk").await;
         Ok(named(bulk(request.items, judged), &caller.request_id))
+    }
+
+    async fn packed_check(
+        &self,
+        request: Request<v1::PackedCheckRequest>,
+    ) -> Result<Response<v1::PackedCheckResponse>, Status> {
+        let deadline = caller::deadline(request.metadata(), self.0.checks.deadline());
+        let request_id = caller::grpc_request_id(request.metadata());
+        let tenant = tenant(&self.0, request.metadata())?;
+        let request = request.into_inner();
+        self.within_limit("numbers", request.numbers.len())?;
+        let caller = caller::asker(tenant, request.brand, request.campaign)
+            .and_then(|asker| Caller::new(Api::Grpc, request_id, asker, request.call_id, request.checked_by))
+            .map_err(|why| status(&why))?;
+        telemetry::bulk(request.numbers.len());
+        let judged = self.0.checks.packed(&caller, &request.numbers, deadline).await;
+        Ok(named(packed::response(request.numbers.len(), &judged), &caller.request_id))
     }
 
     type CheckStreamStream = stream::Answers;
@@ -67,6 +79,20 @@ impl<C: Cluster> CheckService for Service<C> {
         let (checks, stop) = (self.0.checks.clone(), self.0.stop.clone());
         let answers = stream::answers(checks, request_id.clone(), tenant, stop, request.into_inner());
         Ok(named(answers, &request_id))
+    }
+}
+
+// === impl Service ===
+
+impl<C: Cluster> Service<C> {
+    /// Whether a bulk has as many numbers as it may have.
+    #[allow(clippy::result_large_err)] // tonic's own error type.
+    fn within_limit(&self, field: &'static str, count: usize) -> Result<(), Status> {
+        let max = self.0.options.max_bulk_grpc;
+        match count {
+            1.. if count <= max => Ok(()),
+            _ => Err(status(&Invalid::new(field, format!("a bulk has 1 to {max} numbers, this one {count}")))),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod backup;
 mod check;
 mod cluster;
 mod exemption;
+mod packed;
 mod registry;
 mod report;
 mod rule;

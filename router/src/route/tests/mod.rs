@@ -22,7 +22,7 @@ async fn check(route: &Route, limit: Duration) -> Verdict {
     let number = PhoneNumber::from_u64(12_015_550_100).expect("a number");
     let asker = Asker::tenant(DEFAULT_TENANT_ID);
     let checked = route.check(&[number], &asker, "r", Instant::now() + limit).await;
-    checked.judgements[0].verdict
+    checked.judgements.get(0).expect("judged").verdict()
 }
 
 fn listing() -> LiveFinding {
@@ -38,6 +38,18 @@ async fn two_of_three_that_answer_settle_a_check() {
     assert_eq!(check(&cluster.route, LONG).await, Verdict::Clear);
     cluster.nodes[1].script.lock().manner = Manner::Refuses;
     assert_eq!(check(&cluster.route, LONG).await, Verdict::Clear);
+}
+
+#[tokio::test]
+async fn checks_that_come_together_share_their_calls_and_are_answered_apart() {
+    let cluster = Cluster::start().await;
+    let verdicts = futures::future::join_all((0..50).map(|_| check(&cluster.route, LONG))).await;
+    assert_eq!(verdicts, [Verdict::Clear; 50]);
+    // Two calls each, if they did not.
+    assert!(cluster.checks() < 50, "{} calls", cluster.checks());
+    cluster.each(|script| script.live = Some(listing()));
+    let verdicts = futures::future::join_all((0..50).map(|_| check(&cluster.route, LONG))).await;
+    assert_eq!(verdicts, [Verdict::Listed; 50]);
 }
 
 /// Node 1 listens at the address of node 2 too; node 3, whose log is newer, is cut off. Node 1 alone must not clear a number.

@@ -14,12 +14,18 @@ pub fn mix(value: u64) -> u64 {
 }
 
 impl Random {
+    /// The stream of this seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// The stream of one worker of many.
     pub fn for_worker(seed: u64, worker: u64) -> Self {
         Self(mix(seed ^ mix(worker.wrapping_add(1))))
     }
 
     /// The next value.
+    #[allow(clippy::should_implement_trait, reason = "it never ends")]
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(STEP);
         mix(self.0)
@@ -34,14 +40,6 @@ impl Random {
     pub fn chance(&mut self, probability: f64) -> bool {
         // 53 bits, as many as an f64 holds exactly.
         ((self.next() >> 11) as f64) < probability * (1_u64 << 53) as f64
-    }
-}
-
-#[cfg(test)]
-impl Random {
-    /// The stream of this seed.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
     }
 }
 
