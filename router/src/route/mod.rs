@@ -21,8 +21,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dnc_core::number::PhoneNumber;
-use dnc_core::verdict::{Asker, Judgement, judge};
+use dnc_core::verdict::{Asker, Judgement, Now, judge};
 use dnc_core::view::View;
+use dnc_meta::nodes::Dial;
 use dnc_meta::{CatalogCache, Known, MetaClient};
 use dnc_planted::Bug;
 use parking_lot::Mutex;
@@ -41,10 +42,19 @@ pub struct Route {
     inner: Arc<Inner>,
 }
 
+/// What a route takes from the world around it.
+pub struct World {
+    /// How nodes are reached.
+    pub dial: Dial,
+    /// What time it is, for judging.
+    pub now: fn() -> Now,
+}
+
 struct Inner {
     meta: MetaClient,
     cache: CatalogCache,
     nodes: Nodes,
+    now: fn() -> Now,
     hedge: Duration,
     /// Checks that may ask nodes for a newer catalog at a time; the others wait for what these bring.
     pulls: Semaphore,
@@ -74,11 +84,17 @@ enum Round {
 impl Route {
     /// A way to the shards that asks a further replica after `hedge`.
     pub fn new(meta: MetaClient, cache: CatalogCache, hedge: Duration) -> Route {
+        Route::within(World { dial: nodes::tcp(), now: crate::clock::now }, meta, cache, hedge)
+    }
+
+    /// The same in another world than this one.
+    pub fn within(world: World, meta: MetaClient, cache: CatalogCache, hedge: Duration) -> Route {
         Route {
             inner: Arc::new(Inner {
                 meta,
                 cache,
-                nodes: Nodes::default(),
+                nodes: Nodes::new(world.dial),
+                now: world.now,
                 hedge,
                 pulls: Semaphore::new(gossip::CHECKS_AT_ONCE),
                 encoded: Mutex::default(),
@@ -106,10 +122,12 @@ impl Route {
         loop {
             match self.round(numbers, request_id, deadline).await {
                 Round::Settled(known, gathers) => {
-                    return judge_all(numbers, asker, known.view.clone(), &gathers);
+                    return judge_all(numbers, asker, known.view.clone(), &gathers, (self.inner.now)());
                 }
                 Round::Behind if Instant::now() < deadline => {}
-                Round::Behind => return judge_all(numbers, asker, self.known().view.clone(), &[]),
+                Round::Behind => {
+                    return judge_all(numbers, asker, self.known().view.clone(), &[], (self.inner.now)());
+                }
             }
         }
     }
@@ -131,8 +149,7 @@ impl Route {
 }
 
 /// Judges each number by what its shard's replicas found; without a settled answer it is unavailable.
-fn judge_all(numbers: &[PhoneNumber], asker: &Asker, view: Arc<View>, gathers: &[Gather]) -> Checked {
-    let now = crate::clock::now();
+fn judge_all(numbers: &[PhoneNumber], asker: &Asker, view: Arc<View>, gathers: &[Gather], now: Now) -> Checked {
     let mut judgements = vec![None; numbers.len()];
     for gather in gathers {
         let Some(findings) = gather.findings(true) else {

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use dnc_core::catalog::Catalog;
 use dnc_core::ids::{NodeId, ShardId};
-pub use dnc_meta::nodes::{client, connect, request};
+use dnc_meta::nodes::{Dial, Line};
+pub use dnc_meta::nodes::{client, connect, request, tcp};
 use dnc_proto::internal::node_service_client::NodeServiceClient;
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 use tonic::Status;
-use tonic::transport::Channel;
 
 use super::plan::Prospect;
 
@@ -26,9 +26,9 @@ pub struct Offer {
 }
 
 /// What is known of the nodes.
-#[derive(Default)]
 pub struct Nodes {
-    channels: RwLock<HashMap<NodeId, (String, Channel)>>,
+    dial: Dial,
+    lines: RwLock<HashMap<NodeId, (String, Line)>>,
     suspects: RwLock<HashMap<NodeId, Instant>>,
     /// Replicas that said that they have no answer.
     lame: RwLock<HashMap<(ShardId, NodeId), Instant>>,
@@ -41,28 +41,41 @@ pub struct Nodes {
 // === impl Nodes ===
 
 impl Nodes {
+    /// Nothing yet. They are reached by `dial`.
+    pub fn new(dial: Dial) -> Nodes {
+        Nodes {
+            dial,
+            lines: RwLock::default(),
+            suspects: RwLock::default(),
+            lame: RwLock::default(),
+            offered: Arc::default(),
+            leaders: RwLock::default(),
+            turn: AtomicUsize::default(),
+        }
+    }
+
     /// A client of a node, at the address that the catalog has for it.
     #[allow(clippy::result_large_err)] // tonic's own error type.
-    pub fn client(&self, catalog: &Catalog, node: NodeId) -> Result<NodeServiceClient<Channel>, Status> {
+    pub fn client(&self, catalog: &Catalog, node: NodeId) -> Result<NodeServiceClient<Line>, Status> {
         let address = catalog
             .nodes
             .get(&node)
             .map(|known| known.addresses.service.as_str())
             .filter(|address| !address.is_empty())
             .ok_or_else(|| Status::unavailable(format!("node {node} has no address in the catalog")))?;
-        if let Some((at, channel)) = self.channels.read().get(&node)
+        if let Some((at, line)) = self.lines.read().get(&node)
             && at == address
         {
-            return Ok(client(channel.clone()));
+            return Ok(client(line.clone()));
         }
-        let channel = connect(address)?;
-        self.channels.write().insert(node, (address.to_owned(), channel.clone()));
-        Ok(client(channel))
+        let line = (self.dial)(address)?;
+        self.lines.write().insert(node, (address.to_owned(), line.clone()));
+        Ok(client(line))
     }
 
     /// Whoever answers at the node's address is another one: its name may have to be resolved anew.
     pub fn disconnect(&self, node: NodeId) {
-        self.channels.write().remove(&node);
+        self.lines.write().remove(&node);
         self.suspect(node);
     }
 
@@ -183,7 +196,7 @@ mod tests {
     #[tokio::test]
     async fn a_node_without_an_address_cannot_be_asked() {
         let mut catalog = three();
-        let nodes = Nodes::default();
+        let nodes = Nodes::new(tcp());
         assert!(nodes.client(&catalog, 1).is_ok());
         catalog.nodes.get_mut(&1).expect("joined").addresses.service.clear();
         assert!(nodes.client(&catalog, 1).is_err());
@@ -192,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_node_is_offered_the_catalog_once_at_a_time() {
-        let nodes = Nodes::default();
+        let nodes = Nodes::new(tcp());
         let offer = nodes.offer(1).expect("nobody does");
         assert!(nodes.offer(1).is_none());
         assert!(nodes.offer(2).is_some());
@@ -202,7 +215,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_names_the_newer_catalog_is_asked_first_and_suspects_last() {
-        let (catalog, nodes) = (three(), Nodes::default());
+        let (catalog, nodes) = (three(), Nodes::new(tcp()));
         nodes.suspect(1);
         for _ in 0..4 {
             let order = nodes.order(&catalog, Some(3));
@@ -215,7 +228,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_replica_without_an_answer_is_suspect_for_its_shard_alone_and_for_a_while() {
-        let nodes = Nodes::default();
+        let nodes = Nodes::new(tcp());
         nodes.suspect_replica(ShardId(1), 2);
         let suspects = |shard| -> Vec<NodeId> {
             let prospects = nodes.prospects(ShardId(shard), &[1, 2, 3]);
