@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use dnc_consensus::GroupId;
+use dnc_consensus::{GroupId, LogPosition};
 use dnc_core::ids::{NodeId, ShardId};
 use parking_lot::Mutex;
 use rand::Rng;
 use rand::rngs::SmallRng;
 
-use crate::raft::{Entry, LogId, SnapshotMeta, Vote};
+use crate::raft::{Entry, LogId, SnapshotMeta, Vote, position};
 
 /// A disk. Clones are the same disk; it outlives its host's lives.
 #[derive(Clone, Default)]
@@ -58,6 +58,8 @@ pub struct GroupContent {
     pub committed: Option<LogId>,
     /// The state, as it was written last.
     pub saved: Option<Arc<Saved>>,
+    /// Where the log of earlier lives ended, if the replica was discarded: below it, it gives no vote.
+    pub floor: Option<LogPosition>,
 }
 
 /// A state.
@@ -84,7 +86,7 @@ pub enum Write {
     Committed(GroupId, Option<LogId>),
     /// A state.
     Save(GroupId, Arc<Saved>),
-    /// All of a group is deleted.
+    /// A group's log and state are deleted. What the replica promised stays, as in the product: its vote, and a floor.
     Discard(GroupId),
     /// A replica is placed here.
     Place(ShardId, u64),
@@ -175,7 +177,11 @@ impl Content {
             Write::Committed(id, committed) => self.groups.entry(*id).or_default().committed = *committed,
             Write::Save(id, saved) => self.groups.entry(*id).or_default().saved = Some(saved.clone()),
             Write::Discard(id) => {
-                self.groups.remove(id);
+                let content = self.groups.entry(*id).or_default();
+                let last = content.log.values().next_back().map(|entry| position(&entry.log_id));
+                let saved = content.saved.as_ref().and_then(|saved| saved.meta.last_log_id.as_ref().map(position));
+                let floor = content.floor.max(last).max(saved).max(content.purged.as_ref().map(position));
+                *content = GroupContent { vote: content.vote, floor, ..GroupContent::default() };
             }
             Write::Place(shard, revision) => {
                 self.placed.insert(*shard, *revision);

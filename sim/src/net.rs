@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dnc_core::codec;
@@ -35,7 +36,8 @@ pub struct Port {
 
 struct Inner {
     name: String,
-    socket: UdpSocket,
+    /// Held by a task of the host: it ends with the host's life, whoever else still knows this port.
+    socket: Weak<UdpSocket>,
     trace: Trace,
     next: AtomicU64,
     waiting: Mutex<BTreeMap<u64, oneshot::Sender<Answered>>>,
@@ -69,9 +71,18 @@ impl Port {
     /// Opens the port of the host that this runs on. `life` tells its lives apart, so that no answer to an earlier one is
     /// taken for an answer to this one.
     pub async fn open(name: &str, life: u64, trace: Trace) -> io::Result<Port> {
-        let socket = UdpSocket::bind(("0.0.0.0", PORT)).await?;
-        let inner =
-            Inner { name: name.to_owned(), socket, trace, next: AtomicU64::new(life << 32), waiting: Mutex::default() };
+        let socket = Arc::new(UdpSocket::bind(("0.0.0.0", PORT)).await?);
+        let inner = Inner {
+            name: name.to_owned(),
+            socket: Arc::downgrade(&socket),
+            trace,
+            next: AtomicU64::new(life << 32),
+            waiting: Mutex::default(),
+        };
+        drop(Rt::spawn(async move {
+            let _socket = socket;
+            std::future::pending::<()>().await;
+        }));
         Ok(Port { inner: Arc::new(inner) })
     }
 
@@ -86,6 +97,7 @@ impl Port {
         let (tx, rx) = oneshot::channel();
         self.inner.waiting.lock().insert(id, tx);
         let _waiting = Waiting { port: self, id };
+        let to = SocketAddr::new(turmoil::lookup(to), PORT);
         self.send(to, &Frame::Call { id, path: path.to_owned(), body }).await;
         match timeout(limit, rx).await {
             Ok(Ok(answered)) => answered.map_err(CallError::Refused),
@@ -96,8 +108,9 @@ impl Port {
     /// Answers calls, for ever.
     pub async fn serve(&self, handler: Handler) -> io::Result<()> {
         let mut buffer = vec![0; MESSAGE_BYTES];
+        let socket = self.inner.socket.upgrade().ok_or(io::ErrorKind::NotConnected)?;
         loop {
-            let (length, from) = self.inner.socket.recv_from(&mut buffer).await?;
+            let (length, from) = socket.recv_from(&mut buffer).await?;
             let bytes = &buffer[..length];
             self.inner.trace.bytes(bytes);
             match codec::decode(bytes).map_err(io::Error::other)? {
@@ -112,18 +125,19 @@ impl Port {
                     let port = self.clone();
                     drop(Rt::spawn(async move {
                         let body = answer.await;
-                        let encoded = codec::encode(&Frame::Answer { id, body });
                         // The sender's port is the one that it listens on.
-                        let _ = port.inner.socket.send_to(&encoded, from).await;
+                        port.send(from, &Frame::Answer { id, body }).await;
                     }));
                 }
             }
         }
     }
 
-    async fn send(&self, to: &str, frame: &Frame) {
-        // A message that cannot be sent is a lost one.
-        let _ = self.inner.socket.send_to(&codec::encode(frame), (turmoil::lookup(to), PORT)).await;
+    /// A message that cannot be sent is a lost one.
+    async fn send(&self, to: SocketAddr, frame: &Frame) {
+        if let Some(socket) = self.inner.socket.upgrade() {
+            let _ = socket.send_to(&codec::encode(frame), to).await;
+        }
     }
 }
 

@@ -26,7 +26,7 @@ const TICK: Duration = Duration::from_millis(2);
 /// The fastest that a message is.
 const LATENCY: Duration = Duration::from_micros(500);
 /// When things begin to break.
-const CALM: Duration = Duration::from_secs(2);
+const CALM: Duration = Duration::from_secs(4);
 /// How long after the storm everything may take to come to rest.
 const REST: Duration = Duration::from_secs(90);
 /// Messages that wait at a host.

@@ -184,8 +184,8 @@ impl Host {
         let (id, to) = (GroupId(number()?), number()?);
         let kind = words.next().unwrap_or_default();
         let group = self.group(id).filter(|group| group.me() == to).ok_or("there is no such replica here")?;
-        if kind != "append" && kind != "snapshot" && Instant::now() < group.ready_at {
-            return Err("this replica has just started and takes no part in elections yet".to_owned());
+        if kind != "append" && kind != "snapshot" && !group.may_vote() {
+            return Err("this replica takes no part in elections yet".to_owned());
         }
         let raft = &group.raft;
         match kind {
@@ -310,6 +310,12 @@ impl Group {
 
     fn me(&self) -> NodeId {
         self.seen(|metrics| metrics.id)
+    }
+
+    /// No lease of an earlier life is owed any more, and its log has what that life's had.
+    fn may_vote(&self) -> bool {
+        let floor = self.parts.disk().group(self.parts.id, |content| content.floor);
+        Instant::now() >= self.ready_at && self.tail().last >= floor
     }
 
     fn seen<T>(&self, look: impl FnOnce(&RaftMetrics<Types>) -> T) -> T {
