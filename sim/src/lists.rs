@@ -22,7 +22,6 @@ use tokio::time::{Instant, sleep};
 
 use crate::client::Caller;
 use crate::note;
-use crate::plan::Plant;
 use crate::router::{LOADS, Reach};
 use crate::world::{World, now, now_ms};
 
@@ -71,9 +70,7 @@ pub async fn load(reach: &Reach, load: &Load) -> anyhow::Result<()> {
     let seal = Change::SealVersion { registry: FEDERAL, version, content: content(load, &seals) };
     propose(reach, &seal, deadline).await.context("seal the version")?;
     let until = Instant::now() + READY;
-    if !reach.world().plants(Plant::ActivateUnsealed) {
-        ready::wait(reach, (FEDERAL, version), Expected::Seals(&seals), until).await.context("wait for replicas")?;
-    }
+    ready::wait(reach, (FEDERAL, version), Expected::Seals(&seals), until).await.context("wait for replicas")?;
     reach.world().model().list_called(version);
     let activate = Change::Activate { registry: FEDERAL, version, from, now_ms: now_ms() };
     let (_, known) = propose(reach, &activate, deadline).await.context("activate the version")?;

@@ -70,7 +70,9 @@ pub async fn run(world: World, ordinal: u32, joins_after: Duration) -> anyhow::R
     let closed: Handler = Arc::new(|_, _| Box::pin(async { Err("this node has not joined yet".to_owned()) }));
     let (hears, keeps) = (host.clone(), host.clone());
     let follows = async {
-        let keep = |catalog: &Catalog| drop(keeps.disk().write(Write::Catalog(codec::encode(catalog))));
+        let keep = |catalog: &Catalog| {
+            keeps.disk().write(Write::Catalog(codec::encode(catalog)));
+        };
         follow::follow(hears.port(), hears.dice(), &cache, keep).await;
     };
     let lives = async {

@@ -51,8 +51,6 @@ pub enum Plant {
     AnswerFromOneReplica,
     /// A replica says where its log stands only after it has looked what it knows.
     StandingAfterAnswer,
-    /// A version is made active before the replicas have it, and they answer all the same.
-    ActivateUnsealed,
 }
 
 // === impl Plan ===

@@ -129,7 +129,12 @@ impl Host {
     pub async fn flushed(&self) {
         let (tx, rx) = oneshot::channel();
         let written = self.disk().write(Write::Nothing);
-        self.inner.flusher.submit(written, Box::new(move || drop(tx.send(()))));
+        self.inner.flusher.submit(
+            written,
+            Box::new(move || {
+                let _ = tx.send(());
+            }),
+        );
         let _ = rx.await;
     }
 

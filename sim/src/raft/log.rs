@@ -77,7 +77,12 @@ impl RaftLogStorage<Types> for LogStore {
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
         let written = self.parts.disk().write(Write::Vote(self.parts.id, *vote));
         let (tx, rx) = oneshot::channel();
-        self.parts.flusher().submit(written, Box::new(move || drop(tx.send(()))));
+        self.parts.flusher().submit(
+            written,
+            Box::new(move || {
+                let _ = tx.send(());
+            }),
+        );
         rx.await.map_err(io::Error::other)
     }
 
