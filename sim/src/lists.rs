@@ -44,6 +44,9 @@ pub struct Load {
 /// Loads a list and makes it active. Repeating it goes on where it ended.
 pub async fn load(reach: &Reach, load: &Load) -> anyhow::Result<()> {
     let deadline = Instant::now() + LOAD;
+    if reach.known().catalog.shard_map.shards() == 0 {
+        bail!("the shards are not placed yet");
+    }
     let begin = Change::BeginVersion { registry: FEDERAL, load: load.id, now_ms: now_ms() };
     let (begun, known) = propose(reach, &begin, deadline).await.context("begin the version")?;
     let Decision::Version { id: version, .. } = begun else { bail!("an unexpected decision: {begun:?}") };
