@@ -9,14 +9,13 @@ use anyhow::anyhow;
 use dnc_consensus::Bench;
 use dnc_core::catalog::Catalog;
 use dnc_core::ids::ShardId;
-use openraft_rt::deterministic_rng::DeterministicRng;
-use openraft_rt_tokio::TokioRuntime;
 use tokio::time::sleep;
 
 use crate::client::{Caller, Client};
 use crate::faults::Storm;
 use crate::model::Counts;
 use crate::plan::{Plan, Plant, ROUTERS, VOTERS};
+use crate::raft::Rt;
 use crate::trace::Trace;
 use crate::world::{EPOCH_S, World};
 use crate::{follow, lists, meta, node, operator, router};
@@ -162,7 +161,7 @@ where
     F: Future<Output = anyhow::Result<()>> + 'static,
 {
     let seed = world.raft_seed(name);
-    let scope = DeterministicRng::<TokioRuntime>::scope(seed, life);
+    let scope = Rt::scope(seed, life);
     async move { scope.await.map_err(|error| format!("{error:#}").into()) }
 }
 

@@ -8,6 +8,7 @@ mod group;
 mod log;
 mod machine;
 mod network;
+mod runtime;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,13 +19,12 @@ use openraft::impls::{BoxedErrorSource, InlineBatch, ProgressResponder};
 use openraft::vote::RaftLeaderId;
 use openraft::{EmptyNode, OptionalSend, RaftTypeConfig};
 use openraft_rt::deterministic_rng::DeterministicRng;
-use openraft_rt_tokio::TokioRuntime;
 use serde::{Deserialize, Serialize};
 
 pub use self::group::{Group, Host, Peers, Refused, WriteError};
 
 /// Tokio in simulated time, with random numbers from a seed.
-pub type Rt = DeterministicRng<TokioRuntime>;
+pub type Rt = DeterministicRng<runtime::Ordered>;
 
 /// The one type configuration, as in the product but for the runtime.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
