@@ -68,7 +68,7 @@ impl Plan {
             clients: 3,
             numbers: rng.random_range(8..=24),
             snapshot_entries: rng.random_range(20..=120),
-            fault_every: Duration::from_millis(rng.random_range(300..=1_500)),
+            fault_every: Duration::from_millis(rng.random_range(500..=2_500)),
             loss: if rng.random_bool(0.5) { rng.random_range(0.0..0.01) } else { 0.0 },
             latency: Duration::from_millis(rng.random_range(3..=20)),
             sync: Duration::from_millis(rng.random_range(1..=12)),
