@@ -6,11 +6,12 @@ export PYTHONDONTWRITEBYTECODE = 1
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 DNC = $(CARGO_TARGET_DIR)/release/dnc
 CHAOS = $(CARGO_TARGET_DIR)/release/dnc-chaos
+SIM = $(CARGO_TARGET_DIR)/release/dnc-sim
 SEED ?= 1
 MINUTES ?= 1
 SEEDS ?= 3
 
-.PHONY: help setup build demo test api-test test-helm test-dashboards test-chart image compose-up test-image lint bench bench-compare chaos chaos-smoke chaos-mutants ci
+.PHONY: help setup build demo test api-test test-helm test-dashboards test-chart image compose-up test-image lint bench bench-compare sim chaos chaos-smoke chaos-mutants ci
 
 help:        ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 18
@@ -62,6 +63,10 @@ bench: build ## measure the parts, then a cluster in one process under load
 bench-compare: build ## a cluster against Redis and PostgreSQL, servers on core 1, load on core 0. NUMBERS=10000000 ROUNDS=5 NODES=1 to choose
 	@deploy/setup.sh --bench
 	deploy/bench-compare.sh
+
+sim: SEEDS = 50
+sim: build   ## a whole cluster in one thread and in simulated time, a seed decides all of it. SEEDS=1000 to choose
+	$(SIM) run --seeds $(SEEDS) --from $(SEED)
 
 chaos: build ## every fault against a real cluster, each on its own; needs root. SEED=7 MINUTES=2 to choose
 	@deploy/setup.sh --chaos

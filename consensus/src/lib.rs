@@ -24,6 +24,7 @@
 //! - Damage is noted once, by whoever meets with it: `damage`.
 //! - Nobody takes a call that is meant for somebody else: `network::identity`.
 
+mod bench;
 mod codec;
 mod config;
 mod damage;
@@ -52,6 +53,7 @@ mod testing;
 mod types;
 mod wal_sync;
 
+pub use bench::Bench;
 pub use codec::CodecError;
 pub use config::{COMMAND_BYTES_MAX, HostOptions, PAIR_BYTES_MAX, StoreOptions};
 pub use error::{GroupError, HostError, MachineError, ReadError, StoreError, WriteError};
@@ -62,5 +64,6 @@ pub use machine::{Machine, Transition};
 pub use membership::MembershipChange;
 pub use network::pool::Peers;
 pub use store::{Closing, DiskState, Hold, Store, StoreStats};
+pub use tail::TailCell;
 pub use types::{ClusterId, GroupId, LogPosition, Membership, NodeId, ParseClusterIdError, Role, Tail};
 pub use wal_sync::SyncCounters;

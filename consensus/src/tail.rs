@@ -11,7 +11,7 @@ type Placed = (LogPosition, Arc<Membership>);
 
 /// What [`Tail`] is read from.
 #[derive(Default)]
-pub(crate) struct TailCell {
+pub struct TailCell {
     state: RwLock<State>,
 }
 
@@ -23,7 +23,8 @@ struct State {
 }
 
 impl TailCell {
-    pub(crate) fn read(&self) -> Tail {
+    /// The end of the log as it is now.
+    pub fn read(&self) -> Tail {
         let state = self.state.read();
         let (membership_at, membership) = match state.memberships.last() {
             Some((at, membership)) => (Some(*at), Some(membership.clone())),
@@ -33,19 +34,19 @@ impl TailCell {
     }
 
     /// The replica starts with this.
-    pub(crate) fn reset(&self, last: Option<LogPosition>, memberships: Vec<Placed>) {
+    pub fn reset(&self, last: Option<LogPosition>, memberships: Vec<Placed>) {
         *self.state.write() = State { last, memberships };
     }
 
     /// Entries were appended.
-    pub(crate) fn appended(&self, last: LogPosition, memberships: Vec<Placed>) {
+    pub fn appended(&self, last: LogPosition, memberships: Vec<Placed>) {
         let mut state = self.state.write();
         state.last = Some(last);
         state.memberships.extend(memberships);
     }
 
     /// The entries after this one left the log.
-    pub(crate) fn truncated(&self, after: Option<LogPosition>) {
+    pub fn truncated(&self, after: Option<LogPosition>) {
         let mut state = self.state.write();
         state.last = after;
         state.memberships.retain(|(at, _)| after.is_some_and(|after| at.index <= after.index));
@@ -53,12 +54,12 @@ impl TailCell {
 
     /// An entry with a membership was applied: it cannot leave the log any more, and those before
     /// it are history.
-    pub(crate) fn membership_applied(&self, at: LogPosition) {
+    pub fn membership_applied(&self, at: LogPosition) {
         self.state.write().memberships.retain(|(placed, _)| placed.index >= at.index);
     }
 
     /// A snapshot up to `at` took the place of the log's beginning.
-    pub(crate) fn installed(&self, at: LogPosition, membership: Option<Placed>) {
+    pub fn installed(&self, at: LogPosition, membership: Option<Placed>) {
         let mut state = self.state.write();
         state.memberships.retain(|(placed, _)| placed.index > at.index);
         if let Some(membership) = membership {
@@ -70,7 +71,7 @@ impl TailCell {
     }
 
     /// The log was cut up to `at`, which may be all of it.
-    pub(crate) fn purged(&self, at: LogPosition) {
+    pub fn purged(&self, at: LogPosition) {
         let mut state = self.state.write();
         if state.last.is_none_or(|last| last.index < at.index) {
             state.last = Some(at);

@@ -32,7 +32,7 @@ fn set(node: NodeId, hosting: &Hosting, cache: &CatalogCache) {
     let leading = replicas.iter().filter(|replica| replica.group.is_leader()).count();
     let leaderless = replicas.iter().filter(|replica| replica.group.leader().is_none()).count();
     let known = cache.get();
-    let resident = replicas.iter().filter(|replica| has_view(replica, &known.catalog)).count();
+    let resident = replicas.iter().filter(|replica| has_view(&replica.shard, &known.catalog)).count();
     let gauge = |name: &'static str, value: f64| metrics::gauge!(name, "node" => node.to_string()).set(value);
     gauge("dnc_catalog_revision", known.catalog.revision as f64);
     gauge("dnc_node_replicas", replicas.len() as f64);

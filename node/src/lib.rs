@@ -26,6 +26,7 @@ mod testing;
 mod threads;
 
 pub use self::error::Error;
-pub use self::hosting::Hosting;
+pub use self::hosting::{Hosting, wanted};
 pub use self::options::{DiskOptions, Listeners, Options, ScrubOptions};
 pub use self::run::run;
+pub use self::service::{answered, has_view};

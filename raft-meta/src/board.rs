@@ -13,7 +13,7 @@ use crate::feed::Feed;
 const CHANGES_KEPT: usize = 256;
 
 /// Where the machine publishes, after the catalog is on disk.
-pub(crate) struct Board {
+pub struct Board {
     catalog: ArcSwap<Catalog>,
     /// The catalog's revision, for those who wait for it to change.
     revision: watch::Sender<u64>,
@@ -34,7 +34,8 @@ pub(crate) enum Note {
 // === impl Board ===
 
 impl Board {
-    pub(crate) fn new(voter: u64) -> Self {
+    /// Nothing decided yet. `voter` is how the metrics name this voter.
+    pub fn new(voter: u64) -> Self {
         Self::with_capacity(voter, CHANGES_KEPT)
     }
 
@@ -48,7 +49,7 @@ impl Board {
     }
 
     /// The newest catalog.
-    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+    pub fn catalog(&self) -> Arc<Catalog> {
         self.catalog.load_full()
     }
 

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use dnc_core::catalog::Catalog;
 use dnc_core::view::View;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Views kept, the newest included: a check judged by a slightly older one can still be answered.
 const VIEWS_KEPT: usize = 8;
@@ -24,6 +24,8 @@ struct Inner {
     /// Held while a catalog is taken in, so that two cannot replace each other out of order.
     taking: Mutex<()>,
     revision: watch::Sender<u64>,
+    /// Wakes those who wait for a newer catalog, in the order in which they came.
+    newer: Notify,
 }
 
 struct State {
@@ -79,6 +81,7 @@ impl CatalogCache {
                 state: ArcSwap::from_pointee(State { known, views }),
                 taking: Mutex::new(()),
                 revision: watch::Sender::new(0),
+                newer: Notify::new(),
             }),
         }
     }
@@ -116,6 +119,7 @@ impl CatalogCache {
         let known = Arc::new(Known { catalog, view });
         self.inner.state.store(Arc::new(State { known, views }));
         self.inner.revision.send_replace(revision);
+        self.inner.newer.notify_waiters();
         Ok(true)
     }
 
@@ -132,15 +136,16 @@ impl CatalogCache {
 
     /// Waits until the catalog is as `f` wants it.
     pub async fn wait_for(&self, limit: Duration, f: impl Fn(&Catalog) -> bool) -> Result<Arc<Known>, TimedOut> {
-        let mut revisions = self.subscribe();
         let wait = async {
             loop {
-                revisions.borrow_and_update();
+                let mut newer = std::pin::pin!(self.inner.newer.notified());
+                // From here on none is missed.
+                newer.as_mut().enable();
                 let known = self.get();
                 if f(&known.catalog) {
                     return known;
                 }
-                revisions.changed().await.expect("the cache holds the sender, and outlives this call");
+                newer.await;
             }
         };
         tokio::time::timeout(limit, wait).await.map_err(|_| TimedOut { limit, revision: self.get().catalog.revision })

@@ -15,22 +15,25 @@ mod backoff;
 mod board;
 pub mod bootstrap;
 mod cache;
-mod carry_out;
+pub mod carry_out;
 mod client;
 mod error;
 mod feed;
 mod follow;
+mod line;
 mod machine;
 pub mod nodes;
 mod options;
-mod reconcile;
+pub mod reconcile;
 mod run;
 mod service;
 
+pub use self::board::Board;
 pub use self::cache::{CatalogCache, Known, OtherCluster, TimedOut};
 pub use self::client::{MetaClient, ProposeError};
 pub use self::error::Error;
 pub use self::follow::follow;
+pub use self::machine::CatalogMachine;
 pub use self::options::{BadOptions, BadVoter, Options, Voter};
 pub use self::run::{Listeners, run};
 

@@ -17,14 +17,15 @@ const PART_BYTES: usize = 1 << 20;
 const MAX_CATALOG_BYTES: usize = 16 << 20;
 
 /// Applies changes and publishes what comes of them.
-pub(crate) struct CatalogMachine {
+pub struct CatalogMachine {
     board: Arc<Board>,
 }
 
 // === impl CatalogMachine ===
 
 impl CatalogMachine {
-    pub(crate) fn new(board: Arc<Board>) -> Self {
+    /// A machine that publishes on this board.
+    pub fn new(board: Arc<Board>) -> Self {
         Self { board }
     }
 }

@@ -1,5 +1,6 @@
 //! Calls to nodes, alike for routers and for the meta leader: how a connection is opened, and what every request names.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dnc_core::catalog::Catalog;
@@ -7,10 +8,19 @@ use dnc_core::ids::NodeId;
 use dnc_proto::internal::node_service_client::NodeServiceClient;
 use dnc_proto::{CLUSTER_KEY, NODE_KEY};
 use tonic::metadata::AsciiMetadataValue;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 use tonic::{Request, Status};
 
 use crate::client::cluster_text;
+pub use crate::line::Line;
+
+/// How a line to an address is made.
+pub type Dial = Arc<dyn Fn(&str) -> Result<Line, Status> + Send + Sync>;
+
+/// Makes lines over TCP.
+pub fn tcp() -> Dial {
+    Arc::new(connect)
+}
 
 /// How long opening a connection may take.
 const CONNECT: Duration = Duration::from_millis(500);
@@ -19,7 +29,7 @@ const MAX_MESSAGE: usize = 16 << 20;
 
 /// Opens a connection when it is first used, and again whenever it breaks; the name is resolved each time.
 #[allow(clippy::result_large_err)] // tonic's own error type.
-pub fn connect(address: &str) -> Result<Channel, Status> {
+pub fn connect(address: &str) -> Result<Line, Status> {
     let endpoint = Endpoint::from_shared(format!("http://{address}"))
         .map_err(|error| Status::unavailable(format!("address {address}: {error}")))?;
     Ok(endpoint
@@ -28,12 +38,13 @@ pub fn connect(address: &str) -> Result<Channel, Status> {
         .http2_keep_alive_interval(Duration::from_secs(2))
         .keep_alive_timeout(Duration::from_secs(2))
         .keep_alive_while_idle(true)
-        .connect_lazy())
+        .connect_lazy()
+        .into())
 }
 
-/// A client on a connection.
-pub fn client(channel: Channel) -> NodeServiceClient<Channel> {
-    NodeServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE)
+/// A client on a line.
+pub fn client(line: Line) -> NodeServiceClient<Line> {
+    NodeServiceClient::new(line).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE)
 }
 
 /// A request that names its cluster, the node that it is meant for, and its time limit.

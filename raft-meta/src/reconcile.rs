@@ -3,11 +3,14 @@
 //! [`next_step`] decides, from the catalog alone; the loop proposes what it says, one change at a
 //! time. Changes are safe to repeat, so a leader that lags behind its own log does no harm.
 
-use std::time::Duration;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dnc_consensus::Group;
 use dnc_core::catalog::{Catalog, Change, Decision, Founding, NewRegistry};
 use dnc_core::codec;
+use dnc_core::ids::RequestId;
 use dnc_core::placement::{self, Candidate};
 use dnc_core::registry::{RegistryKind, Settings};
 use tokio::time::timeout;
@@ -20,8 +23,57 @@ const TICK: Duration = Duration::from_millis(500);
 /// Time for one proposal.
 const PROPOSE: Duration = Duration::from_secs(5);
 
+/// What the leader's work needs of the voter that it runs on, and of the world.
+pub trait Voter {
+    /// Whether this voter leads, as far as it knows.
+    fn leads(&self) -> bool;
+
+    /// The catalog as this voter has applied it.
+    fn catalog(&self) -> Arc<Catalog>;
+
+    /// Proposes a change once, and says in the log what came of it.
+    fn propose(&self, change: &Change) -> impl Future<Output = ()>;
+
+    /// Now, milliseconds since 1970.
+    fn now_ms(&self) -> u64;
+
+    /// An id that nothing has.
+    fn new_id(&self) -> RequestId;
+}
+
+/// A voter of the meta group in its process.
+pub(crate) struct Seat<'a> {
+    pub(crate) group: &'a Group,
+    pub(crate) board: &'a Board,
+}
+
+// === impl Seat ===
+
+impl Voter for Seat<'_> {
+    fn leads(&self) -> bool {
+        self.group.is_leader()
+    }
+
+    fn catalog(&self) -> Arc<Catalog> {
+        self.board.catalog()
+    }
+
+    async fn propose(&self, change: &Change) {
+        propose(self.group, change).await;
+    }
+
+    fn now_ms(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn new_id(&self) -> RequestId {
+        RequestId(rand::random())
+    }
+}
+
 /// The change that the catalog needs next; `founding` is what a cluster without one is founded with.
-pub(crate) fn next_step(catalog: &Catalog, founding: &Founding) -> Option<Change> {
+pub fn next_step(catalog: &Catalog, founding: &Founding) -> Option<Change> {
     let Some(founded) = &catalog.founding else {
         return Some(Change::Found(founding.clone()));
     };
@@ -65,7 +117,7 @@ pub(crate) async fn run(group: &Group, board: &Board, founding: &Founding) {
     }
 }
 
-pub(crate) async fn propose(group: &Group, change: &Change) {
+async fn propose(group: &Group, change: &Change) {
     let step = match change {
         Change::Found(_) => "found the cluster",
         Change::CreateRegistry { .. } => "create a first registry",

@@ -21,8 +21,9 @@ use crate::bootstrap::{self, Bootstrap, BootstrapError, Identity, ask};
 use crate::carry_out;
 use crate::error::Error;
 use crate::machine::CatalogMachine;
+use crate::nodes;
 use crate::options::{Options, Voter};
-use crate::reconcile;
+use crate::reconcile::{self, Seat};
 use crate::service::Service;
 
 /// Whether the replica lives and whether a leader is known is looked at this often.
@@ -207,7 +208,9 @@ impl Voting<'_> {
             // Every voter does, with the same list, so it does not matter who is first.
             group.initialize(bootstrap.ids()).await.map_err(Error::Initialize)?;
             self.service.open(group.clone(), Arc::clone(&board));
-            tokio::join!(reconcile::run(&group, &board, &founding), carry_out::run(&group, &board, self.options));
+            let seat = Seat { group: &group, board: &board };
+            let (dial, care) = (nodes::tcp(), self.options.care());
+            tokio::join!(reconcile::run(&group, &board, &founding), carry_out::run(&seat, &dial, care));
             Ok(())
         };
         tokio::select! {

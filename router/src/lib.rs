@@ -27,7 +27,7 @@ mod options;
 mod privacy;
 mod registries;
 mod report;
-mod route;
+pub mod route;
 mod rules;
 mod run;
 mod schedule;
@@ -42,6 +42,9 @@ mod tenants;
 #[cfg(test)]
 mod testing;
 
+pub use self::cluster::Cluster;
+pub use self::decide::{Undecided, confirm, propose};
+pub use self::import::ready;
 pub use self::options::{BadOptions, ImportOptions, Options};
 pub use self::run::{Error, Listeners, run};
 pub use self::secrets::random_secret_key;

@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use self::placements::Placements;
 use self::tend::Tender;
 use self::wishes::Wishes;
+pub use self::wishes::wanted;
 use crate::shard::Shard;
 use crate::threads::heavily;
 

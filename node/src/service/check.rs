@@ -131,7 +131,8 @@ fn standing(replica: &Replica) -> wire::Standing {
     }
 }
 
-fn answered(id: ShardId, standing: wire::Standing, found: Found) -> wire::ShardAnswer {
+/// An answer on the wire: what a replica found, and where it stood before it looked.
+pub fn answered(id: ShardId, standing: wire::Standing, found: Found) -> wire::ShardAnswer {
     let at = |at: usize| u32::try_from(at).expect("bounded by MAX_NUMBERS");
     wire::ShardAnswer {
         shard: id.0,

@@ -12,6 +12,7 @@ mod status;
 mod tests;
 mod write;
 
+pub use self::check::answered;
 pub use self::status::has_view;
 
 use std::sync::Arc;

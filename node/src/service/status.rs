@@ -11,7 +11,7 @@ use super::group::group_of;
 use super::{MAX_LIMIT, Service};
 use crate::clock;
 use crate::hosting::Replica;
-use crate::shard::ShardError;
+use crate::shard::{Shard, ShardError};
 
 // === impl Service ===
 
@@ -43,7 +43,7 @@ impl Service {
             Ok(wire::Replica {
                 group: Some(group_of(replica)),
                 placed: hosting.placed(replica.shard.id()),
-                has_view: has_view(replica, &known.catalog),
+                has_view: has_view(&replica.shard, &known.catalog),
                 ..status_of(replica, checksums)?
             })
         };
@@ -118,9 +118,9 @@ fn status_of(replica: &Replica, checksum: bool) -> Result<wire::Replica, ShardEr
 }
 
 /// Whether the versions that checks are judged by are resident.
-pub fn has_view(replica: &Replica, catalog: &Catalog) -> bool {
+pub fn has_view(shard: &Shard, catalog: &Catalog) -> bool {
     let active = catalog.registries.values().filter_map(|registry| Some((registry.id, registry.active?)));
-    active.into_iter().all(|(registry, version)| replica.shard.seal_of(registry, version).is_some())
+    active.into_iter().all(|(registry, version)| shard.seal_of(registry, version).is_some())
 }
 
 fn warm(replica: &Replica) -> Result<wire::Warmed, ShardError> {

@@ -7,11 +7,10 @@
 mod observe;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use dnc_consensus::Group;
 use dnc_core::catalog::{Catalog, Change, Duty, Move, Plan, Purpose};
-use dnc_core::ids::{NodeId, RequestId, ShardId};
+use dnc_core::ids::{NodeId, ShardId};
 use dnc_core::moving::turn::turn;
 use dnc_core::moving::{MOVES_AT_ONCE, lead, plan, repair, step};
 use dnc_proto::internal as wire;
@@ -22,10 +21,9 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
 
 use self::observe::{Connections, Seen};
-use crate::board::Board;
-use crate::nodes;
+use crate::nodes::{self, Dial};
 use crate::options::Options;
-use crate::reconcile::propose;
+use crate::reconcile::Voter;
 
 /// Pause between two looks while replicas move, and while they do not.
 const BUSY: Duration = Duration::from_millis(250);
@@ -34,6 +32,22 @@ const IDLE: Duration = Duration::from_secs(1);
 const CHANGE: Duration = Duration::from_secs(5);
 /// Leaderships are made even only while every node has answered for so long: not during a restart of one after another.
 const CALM: Duration = Duration::from_secs(10);
+
+impl Options {
+    /// What is done for nodes, as a voter was told.
+    pub(crate) fn care(&self) -> Care {
+        Care { replace_after: Duration::from_secs(self.replace_after_s), repairs_at_once: self.repairs_at_once }
+    }
+}
+
+/// What is done for nodes that stay away or are damaged.
+#[derive(Clone, Copy, Debug)]
+pub struct Care {
+    /// A node that has been away for so long has its replicas made anew elsewhere, unless this is zero.
+    pub replace_after: Duration,
+    /// Damaged nodes that may be repaired at a time.
+    pub repairs_at_once: usize,
+}
 
 /// What the leader remembers between two looks. A new leader begins anew.
 struct Watch {
@@ -46,29 +60,27 @@ struct Watch {
     waits: BTreeMap<NodeId, repair::Waiting>,
 }
 
-/// Carries out what is to be moved whenever this voter leads; for ever. A node that has been away for `replace_after_s`
-/// has its replicas made anew elsewhere, unless that is zero; a damaged one comes back as another, `repairs_at_once`.
-pub async fn run(group: &Group, board: &Board, options: &Options) {
-    let replace_after = Duration::from_secs(options.replace_after_s);
+/// Carries out what is to be moved whenever this voter leads; for ever. Nodes are reached by `dial`.
+pub async fn run<V: Voter>(voter: &V, dial: &Dial, care: Care) {
     let mut watch: Option<Watch> = None;
     loop {
-        let catalog = board.catalog();
-        if !group.is_leader() || catalog.shard_map.replicas.is_empty() {
+        let catalog = voter.catalog();
+        if !voter.leads() || catalog.shard_map.replicas.is_empty() {
             watch = None;
             sleep(IDLE).await;
             continue;
         }
-        let watch = watch.get_or_insert_with(Watch::new);
+        let watch = watch.get_or_insert_with(|| Watch::new(dial.clone()));
         let seen = watch.look(&catalog).await;
         if let Some(plan) = &catalog.moves.plan {
-            watch.advance(group, &catalog, plan, &seen).await;
+            watch.advance(voter, &catalog, plan, &seen).await;
         }
-        if let Some(change) = watch.repair(&catalog, &seen, options.repairs_at_once) {
-            propose(group, &change).await;
+        if let Some(change) = watch.repair(voter, &catalog, &seen, care.repairs_at_once) {
+            voter.propose(&change).await;
         } else if catalog.moves.plan.is_none()
-            && let Some(change) = watch.replacement(&catalog, replace_after)
+            && let Some(change) = watch.replacement(voter, &catalog, care.replace_after)
         {
-            propose(group, &change).await;
+            voter.propose(&change).await;
         }
         watch.spread_leaders(&catalog, &seen).await;
         sleep(if catalog.moves.plan.is_some() { BUSY } else { IDLE }).await;
@@ -78,9 +90,9 @@ pub async fn run(group: &Group, board: &Board, options: &Options) {
 // === impl Watch ===
 
 impl Watch {
-    fn new() -> Self {
+    fn new(dial: Dial) -> Self {
         Self {
-            connections: Connections::default(),
+            connections: Connections::new(dial),
             answered: BTreeMap::new(),
             calm_since: None,
             waits: BTreeMap::new(),
@@ -103,7 +115,7 @@ impl Watch {
     }
 
     /// One step of each move that is under way.
-    async fn advance(&mut self, meta: &Group, catalog: &Catalog, plan: &Plan, seen: &Seen) {
+    async fn advance<V: Voter>(&mut self, voter: &V, catalog: &Catalog, plan: &Plan, seen: &Seen) {
         let groups = plan.left.iter().filter_map(|step| Some((step.shard, seen.group(step.shard)?.0))).collect();
         let mut steps = Vec::new();
         let mut dropped = BTreeMap::new();
@@ -114,8 +126,8 @@ impl Watch {
             match (next, group) {
                 (step::Step::Wait(why), _) => debug!(shard = step.shard.0, ?why, "a move waits"),
                 (step::Step::Finish, _) => {
-                    let done = Change::FinishMove { plan: plan.id, step, now_ms: now_ms() };
-                    propose(meta, &done).await;
+                    let done = Change::FinishMove { plan: plan.id, step, now_ms: voter.now_ms() };
+                    voter.propose(&done).await;
                 }
                 (step::Step::Drop, Some(group)) => {
                     // Whoever says that it leads may be mistaken, and the new replica a voter by now. It is deleted with
@@ -130,7 +142,7 @@ impl Watch {
         }
         for shard in self.change_all(catalog, steps).await {
             if let Some(step) = dropped.remove(&shard) {
-                propose(meta, &Change::DropMove { plan: plan.id, step, now_ms: now_ms() }).await;
+                voter.propose(&Change::DropMove { plan: plan.id, step, now_ms: voter.now_ms() }).await;
             }
         }
     }
@@ -189,7 +201,7 @@ impl Watch {
     }
 
     /// The next change for the sake of a damaged node, if any.
-    fn repair(&mut self, catalog: &Catalog, seen: &Seen, at_once: usize) -> Option<Change> {
+    fn repair<V: Voter>(&mut self, voter: &V, catalog: &Catalog, seen: &Seen, at_once: usize) -> Option<Change> {
         self.waits.retain(|node, _| catalog.moves.repairs.contains_key(node));
         if catalog.moves.repairs.is_empty() {
             return None;
@@ -207,15 +219,16 @@ impl Watch {
                 repair::Step::Grant => Some(Change::GrantRepair { node }),
                 repair::Step::Retire => Some(Change::RetireNode { node }),
                 repair::Step::Move(moves) => {
-                    let purpose = Purpose { why: format!("node {node} was damaged"), throttle: 0, made_ms: now_ms() };
-                    Some(Change::AdoptPlan { id: RequestId(rand::random()), purpose, moves })
+                    let purpose =
+                        Purpose { why: format!("node {node} was damaged"), throttle: 0, made_ms: voter.now_ms() };
+                    Some(Change::AdoptPlan { id: voter.new_id(), purpose, moves })
                 }
             }
         })
     }
 
     /// A plan that makes the replicas anew of nodes that have been away for too long.
-    fn replacement(&self, catalog: &Catalog, replace_after: Duration) -> Option<Change> {
+    fn replacement<V: Voter>(&self, voter: &V, catalog: &Catalog, replace_after: Duration) -> Option<Change> {
         if replace_after.is_zero() {
             return None;
         }
@@ -234,8 +247,8 @@ impl Watch {
         match plan::plan(&catalog.shard_map.replicas, &sites) {
             Ok(moves) if !moves.is_empty() => {
                 let why = format!("away for {} s: nodes {gone:?}", replace_after.as_secs());
-                let purpose = Purpose { why, throttle: 0, made_ms: now_ms() };
-                Some(Change::AdoptPlan { id: RequestId(rand::random()), purpose, moves })
+                let purpose = Purpose { why, throttle: 0, made_ms: voter.now_ms() };
+                Some(Change::AdoptPlan { id: voter.new_id(), purpose, moves })
             }
             Ok(_) => None,
             Err(impossible) => {
@@ -258,9 +271,4 @@ fn group_change(step: &Move, next: step::Step) -> Option<GroupChange> {
         step::Step::FinishJoint => Some(GroupChange::FinishJoint(true)),
         step::Step::Wait(_) | step::Step::Finish | step::Step::Drop => None,
     }
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

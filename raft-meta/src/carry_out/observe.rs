@@ -12,19 +12,18 @@ use dnc_proto::internal::node_service_client::NodeServiceClient;
 use futures::future::join_all;
 use tokio::time::timeout;
 use tonic::Status;
-use tonic::transport::Channel;
 
-use crate::nodes;
+use crate::nodes::{self, Dial, Line};
 
 /// Time for a node to say how its replicas are.
 const ANSWER: Duration = Duration::from_secs(1);
 /// A voter whose log is so many entries behind may lead.
 const NEAR: u64 = 64;
 
-/// Connections to nodes, kept from one look to the next.
-#[derive(Default)]
+/// Lines to nodes, kept from one look to the next.
 pub struct Connections {
-    channels: HashMap<NodeId, (String, Channel)>,
+    dial: Dial,
+    lines: HashMap<NodeId, (String, Line)>,
 }
 
 /// What the nodes said at one look.
@@ -39,22 +38,27 @@ pub struct Seen {
 // === impl Connections ===
 
 impl Connections {
+    /// None yet.
+    pub fn new(dial: Dial) -> Self {
+        Self { dial, lines: HashMap::new() }
+    }
+
     /// A client of a node at the address that the catalog has for it.
     #[allow(clippy::result_large_err)] // tonic's own error type.
-    pub fn client(&mut self, catalog: &Catalog, node: NodeId) -> Result<NodeServiceClient<Channel>, Status> {
+    pub fn client(&mut self, catalog: &Catalog, node: NodeId) -> Result<NodeServiceClient<Line>, Status> {
         let address = catalog.nodes.get(&node).map_or("", |known| known.addresses.service.as_str());
         if address.is_empty() {
             return Err(Status::unavailable(format!("node {node} has no address in the catalog")));
         }
-        if self.channels.get(&node).is_none_or(|(at, _)| at != address) {
-            self.channels.insert(node, (address.to_owned(), nodes::connect(address)?));
+        if self.lines.get(&node).is_none_or(|(at, _)| at != address) {
+            self.lines.insert(node, (address.to_owned(), (self.dial)(address)?));
         }
-        Ok(nodes::client(self.channels[&node].1.clone()))
+        Ok(nodes::client(self.lines[&node].1.clone()))
     }
 
     /// Asks all nodes of the catalog how their replicas are.
     pub async fn look(&mut self, catalog: &Catalog) -> Seen {
-        self.channels.retain(|node, _| catalog.nodes.contains_key(node));
+        self.lines.retain(|node, _| catalog.nodes.contains_key(node));
         let clients: Vec<_> =
             catalog.nodes.keys().filter_map(|node| Some((*node, self.client(catalog, *node).ok()?))).collect();
         let asked = clients.into_iter().map(|(node, mut client)| async move {

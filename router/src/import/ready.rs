@@ -77,7 +77,7 @@ pub async fn wait<C: Cluster>(
 fn standing(map: &ShardMap, expected: Expected<'_>, statuses: &[NodeVersionStatus]) -> Standing {
     let live: BTreeMap<NodeId, _> =
         statuses.iter().filter_map(|status| Some((status.node, status.result.as_ref().ok()?))).collect();
-    let mut waiting = None;
+    let mut waiting = (map.shards() == 0).then(|| "the shards are not placed yet".to_owned());
     let mut sum = Seal { checksum: 0, numbers: 0 };
     for shard in (0..map.shards()).map(ShardId) {
         let voters = map.replicas(shard);
@@ -168,6 +168,14 @@ mod tests {
         let one = [node(1, ready), dead(2), dead(3)];
         assert!(matches!(standing(&map(), Expected::Seals(&SEALS), &one), Standing::Waiting(_)));
         assert!(matches!(standing(&map(), Expected::Seals(&SEALS[..1]), &all), Standing::Waiting(_)));
+    }
+
+    #[test]
+    fn where_no_shards_are_placed_nothing_is_ready() {
+        let nothing = Expected::Together { checksum: 0, numbers: 0 };
+        for expected in [Expected::Seals(&[]), nothing] {
+            assert!(matches!(standing(&ShardMap::default(), expected, &[]), Standing::Waiting(_)));
+        }
     }
 
     #[test]

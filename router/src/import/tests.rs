@@ -3,16 +3,17 @@
 mod life;
 mod model;
 
-use dnc_core::catalog::{Change, Decision};
+use dnc_core::catalog::{Change, Decision, Founding};
 use dnc_core::ids::VersionId;
 use dnc_core::number::PhoneNumber;
-use dnc_core::registry::VersionState;
+use dnc_core::registry::{RegistryKind, VersionState};
 use dnc_proto::v1::import_request::Part;
 use tokio::sync::mpsc;
 
 use super::version::Loading;
 use super::*;
 use crate::failure::{Failure, Kind};
+use crate::route::WriteError;
 use crate::testing::{Fake, Lost, SHARDS, Written};
 
 const FILE: &str = "2026-11-9_201_x.txt";
@@ -105,6 +106,23 @@ async fn a_list_becomes_the_active_version_and_the_next_one_replaces_its_areas()
     let registry = known.catalog.registry_named("federal").expect("founded");
     let (_, content) = registry.active_version().expect("active");
     assert_eq!((content.coverage.areas(), content.numbers), (Some(2), 3));
+}
+
+#[tokio::test]
+async fn before_the_shards_are_placed_a_list_is_refused_and_nothing_is_begun() {
+    let fake = Fake::empty();
+    fake.change(Change::Found(Founding {
+        cluster: 1,
+        log_key: [1; 32],
+        shards: SHARDS,
+        replication: 3,
+        initial_nodes: 3,
+    }));
+    fake.registry("federal", RegistryKind::Federal);
+    let error = run(&fake, header(), &[(FILE, "201,5550100\n")]).await.expect_err("nowhere to keep it");
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert!(matches!(error, Error::Write(WriteError::NotPlaced)), "{error}");
+    assert!(fake.known().catalog.registry_named("federal").expect("made").versions.is_empty());
 }
 
 #[tokio::test]

@@ -13,8 +13,9 @@ use tracing::{info, warn};
 
 use super::error::Error;
 use crate::clock::now_ms;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, can_answer};
 use crate::options::ImportOptions;
+use crate::route::WriteError;
 
 /// Time for the meta group to decide.
 pub const PROPOSE: Duration = Duration::from_secs(10);
@@ -56,6 +57,10 @@ impl Loading {
         load: u128,
         options: &ImportOptions,
     ) -> Result<Self, Error> {
+        // Without shards a list would be complete, and made active, with nothing of it anywhere.
+        if !can_answer(&cluster.known().catalog) {
+            return Err(WriteError::NotPlaced.into());
+        }
         give_up_abandoned(cluster, registry, options).await;
         let (version, parent, revision) = ask_for_version(cluster, registry.id, load).await?;
         let mut loading = Self { registry: registry.id, version, ancestry: Vec::new(), parent: None, load };

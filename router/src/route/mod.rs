@@ -24,8 +24,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use dnc_core::number::PhoneNumber;
-use dnc_core::verdict::Asker;
+use dnc_core::verdict::{Asker, Now};
 use dnc_core::view::View;
+use dnc_meta::nodes::Dial;
 use dnc_meta::{CatalogCache, Known, MetaClient};
 use dnc_planted::Bug;
 use jiff::civil::Date;
@@ -47,10 +48,19 @@ pub struct Route {
     inner: Arc<Inner>,
 }
 
+/// What a route takes from the world around it.
+pub struct World {
+    /// How nodes are reached.
+    pub dial: Dial,
+    /// What time it is, for judging.
+    pub now: fn() -> Now,
+}
+
 struct Inner {
     meta: MetaClient,
     cache: CatalogCache,
     nodes: Nodes,
+    now: fn() -> Now,
     hedge: Duration,
     /// Checks that may ask nodes for a newer catalog at a time; the others wait for what these bring.
     pulls: Semaphore,
@@ -82,11 +92,17 @@ enum Round {
 impl Route {
     /// A way to the shards that asks a further replica after `hedge`.
     pub fn new(meta: MetaClient, cache: CatalogCache, hedge: Duration) -> Route {
+        Route::within(World { dial: nodes::tcp(), now: crate::clock::now }, meta, cache, hedge)
+    }
+
+    /// The same in another world than this one.
+    pub fn within(world: World, meta: MetaClient, cache: CatalogCache, hedge: Duration) -> Route {
         Route {
             inner: Arc::new(Inner {
                 meta,
                 cache,
-                nodes: Nodes::default(),
+                nodes: Nodes::new(world.dial),
+                now: world.now,
                 hedge,
                 pulls: Semaphore::new(gossip::CHECKS_AT_ONCE),
                 encoded: Mutex::default(),
@@ -139,7 +155,7 @@ impl Route {
     }
 
     fn judge_all(&self, numbers: &[PhoneNumber], asker: &Asker, view: &Arc<View>, gathers: &[Gather]) -> Checked {
-        let now = crate::clock::now();
+        let now = (self.inner.now)();
         let book = self.book(view, now.today);
         Checked { view: Arc::clone(view), judgements: judging::judge_all(numbers, asker, &book, gathers, now) }
     }

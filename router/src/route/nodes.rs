@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use dnc_core::catalog::Catalog;
 use dnc_core::ids::{NodeId, ShardId};
-pub use dnc_meta::nodes::{client, connect, request};
+use dnc_meta::nodes::{Dial, Line};
+pub use dnc_meta::nodes::{client, connect, request, tcp};
 use dnc_proto::internal::node_service_client::NodeServiceClient;
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 use tonic::Status;
-use tonic::transport::Channel;
 
 use super::outbox::Outbox;
 use super::plan::Prospect;
@@ -30,13 +30,13 @@ pub struct Offer {
 #[derive(Clone)]
 struct Connection {
     address: Arc<str>,
-    channel: Channel,
+    line: Line,
     outbox: Outbox,
 }
 
 /// What is known of the nodes.
-#[derive(Default)]
 pub struct Nodes {
+    dial: Dial,
     connections: RwLock<HashMap<NodeId, Connection>>,
     suspects: RwLock<HashMap<NodeId, Instant>>,
     /// Replicas that said that they have no answer.
@@ -50,10 +50,23 @@ pub struct Nodes {
 // === impl Nodes ===
 
 impl Nodes {
+    /// Nothing yet. They are reached by `dial`.
+    pub fn new(dial: Dial) -> Nodes {
+        Nodes {
+            dial,
+            connections: RwLock::default(),
+            suspects: RwLock::default(),
+            lame: RwLock::default(),
+            offered: Arc::default(),
+            leaders: RwLock::default(),
+            turn: AtomicUsize::default(),
+        }
+    }
+
     /// A client of a node, at the address that the catalog has for it.
     #[allow(clippy::result_large_err)] // tonic's own error type.
-    pub fn client(&self, catalog: &Catalog, node: NodeId) -> Result<NodeServiceClient<Channel>, Status> {
-        Ok(client(self.connection(catalog, node)?.channel))
+    pub fn client(&self, catalog: &Catalog, node: NodeId) -> Result<NodeServiceClient<Line>, Status> {
+        Ok(client(self.connection(catalog, node)?.line))
     }
 
     /// The way to ask a node what checks ask.
@@ -75,10 +88,10 @@ impl Nodes {
         {
             return Ok(known.clone());
         }
-        let channel = connect(address)?;
+        let line = (self.dial)(address)?;
         let cluster = catalog.founding.as_ref().map(|founding| founding.cluster);
-        let outbox = Outbox::new(channel.clone(), cluster, node);
-        let connection = Connection { address: address.into(), channel, outbox };
+        let outbox = Outbox::new(line.clone(), cluster, node);
+        let connection = Connection { address: address.into(), line, outbox };
         self.connections.write().insert(node, connection.clone());
         Ok(connection)
     }
@@ -206,7 +219,7 @@ mod tests {
     #[tokio::test]
     async fn a_node_without_an_address_cannot_be_asked() {
         let mut catalog = three();
-        let nodes = Nodes::default();
+        let nodes = Nodes::new(tcp());
         assert!(nodes.client(&catalog, 1).is_ok());
         catalog.nodes.get_mut(&1).expect("joined").addresses.service.clear();
         assert!(nodes.client(&catalog, 1).is_err());
@@ -215,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_node_is_offered_the_catalog_once_at_a_time() {
-        let nodes = Nodes::default();
+        let nodes = Nodes::new(tcp());
         let offer = nodes.offer(1).expect("nobody does");
         assert!(nodes.offer(1).is_none());
         assert!(nodes.offer(2).is_some());
@@ -225,7 +238,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_names_the_newer_catalog_is_asked_first_and_suspects_last() {
-        let (catalog, nodes) = (three(), Nodes::default());
+        let (catalog, nodes) = (three(), Nodes::new(tcp()));
         nodes.suspect(1);
         for _ in 0..4 {
             let order = nodes.order(&catalog, Some(3));
@@ -238,7 +251,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_replica_without_an_answer_is_suspect_for_its_shard_alone_and_for_a_while() {
-        let nodes = Nodes::default();
+        let nodes = Nodes::new(tcp());
         nodes.suspect_replica(ShardId(1), 2);
         let suspects = |shard| -> Vec<NodeId> {
             let prospects = nodes.prospects(ShardId(shard), &[1, 2, 3]);

@@ -8,11 +8,10 @@ use std::mem;
 use std::time::Duration;
 
 use dnc_core::ids::NodeId;
-use dnc_meta::nodes::{addressed, client};
+use dnc_meta::nodes::{Line, addressed, client};
 use dnc_proto::internal as wire;
 use tokio::sync::{mpsc, oneshot};
 use tonic::Status;
-use tonic::transport::Channel;
 
 /// Questions that wait to be sent; whoever comes then waits for a place.
 const MAX_WAITING: usize = 4_096;
@@ -28,7 +27,7 @@ pub struct Outbox {
 /// Who is asked, and how.
 #[derive(Clone)]
 struct To {
-    channel: Channel,
+    line: Line,
     cluster: Option<u128>,
     node: NodeId,
 }
@@ -53,9 +52,9 @@ struct Together {
 
 impl Outbox {
     /// Asks a node of this cluster over a connection.
-    pub fn new(channel: Channel, cluster: Option<u128>, node: NodeId) -> Outbox {
+    pub fn new(line: Line, cluster: Option<u128>, node: NodeId) -> Outbox {
         let (asks, waiting) = mpsc::channel(MAX_WAITING);
-        tokio::spawn(send_all(waiting, To { channel, cluster, node }));
+        tokio::spawn(send_all(waiting, To { line, cluster, node }));
         Outbox { asks }
     }
 
@@ -112,7 +111,7 @@ impl Together {
     async fn send(self, to: To) {
         let questions = self.message.questions.len();
         let request = addressed(to.cluster, to.node, self.message, self.limit);
-        let mut client = client(to.channel);
+        let mut client = client(to.line);
         let answered = tokio::time::timeout(self.limit, client.check(request)).await;
         let silent = || Err(Status::deadline_exceeded("the node did not answer"));
         // Whoever does not wait any more needs no answer.

@@ -7,11 +7,11 @@ use std::future::Future;
 use std::time::Duration;
 
 use dnc_core::ids::{NodeId, RegistryId, VersionId};
+use dnc_meta::nodes::Line;
 use dnc_proto::internal as wire;
 use dnc_proto::internal::node_service_client::NodeServiceClient;
 use futures::future::join_all;
 use tokio::time::{Instant, timeout};
-use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use super::{Route, nodes};
@@ -58,7 +58,7 @@ impl Route {
     ) -> Vec<NodeVersionStatus> {
         let message = wire::VersionStatusRequest { registry: registry.0, version: version.0 };
         let limit = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT);
-        let ask = async |mut client: NodeServiceClient<Channel>, request| client.version_status(request).await;
+        let ask = async |mut client: NodeServiceClient<Line>, request| client.version_status(request).await;
         let asked = self
             .ask_all(self.placed(), message, limit, ask, |response: &wire::VersionStatusResponse| response.node)
             .await;
@@ -71,7 +71,7 @@ impl Route {
     /// Asks all nodes of the catalog that have an address how their replicas stand.
     pub async fn replicas(&self, deadline: Instant) -> Vec<NodeReplicas> {
         let limit = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT);
-        let ask = async |mut client: NodeServiceClient<Channel>, request| client.replicas(request).await;
+        let ask = async |mut client: NodeServiceClient<Line>, request| client.replicas(request).await;
         let message = wire::ReplicasRequest { checksums: false };
         let asked =
             self.ask_all(self.joined(), message, limit, ask, |response: &wire::ReplicasResponse| response.node).await;
@@ -81,7 +81,7 @@ impl Route {
     /// Has all nodes of the shard map read what checks read into memory; of these shards, or all if there are none.
     pub async fn warm(&self, shards: Vec<u32>, deadline: Instant) -> Vec<NodeWarmed> {
         let limit = deadline.saturating_duration_since(Instant::now());
-        let ask = async |mut client: NodeServiceClient<Channel>, request| client.warm(request).await;
+        let ask = async |mut client: NodeServiceClient<Line>, request| client.warm(request).await;
         let message = wire::WarmRequest { shards };
         let asked =
             self.ask_all(self.placed(), message, limit, ask, |response: &wire::WarmResponse| response.node).await;
@@ -117,7 +117,7 @@ impl Route {
         asked: BTreeSet<NodeId>,
         message: M,
         limit: Duration,
-        ask: impl Fn(NodeServiceClient<Channel>, Request<M>) -> F,
+        ask: impl Fn(NodeServiceClient<Line>, Request<M>) -> F,
         node_of: fn(&R) -> NodeId,
     ) -> Vec<(NodeId, Result<R, String>)>
     where

@@ -1,0 +1,180 @@
+//! What breaks, when, and for how long: drawn from the seed. All of it heals.
+
+use std::time::Duration;
+
+use rand::rngs::SmallRng;
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand::{Rng, SeedableRng};
+use turmoil::Sim;
+
+use crate::note;
+use crate::plan::{ROUTERS, VOTERS};
+use crate::world::World;
+use crate::{follow, node, router};
+
+/// What breaks things.
+pub struct Storm {
+    world: World,
+    rng: SmallRng,
+    /// Hosts that can crash.
+    hosts: Vec<String>,
+    nodes: Vec<String>,
+    next: Duration,
+    /// What ends when, in the order in which it was begun.
+    broken: Vec<(Duration, Broken)>,
+}
+
+/// Something that is broken.
+enum Broken {
+    Crashed(String),
+    /// No message between the two.
+    Cut(String, String),
+    /// No message from the first to the second.
+    CutOneWay(String, String),
+    /// Messages between the two wait.
+    Held(String, String),
+    /// Messages between the two take long.
+    Slow(String, String),
+}
+
+/// The longest that a message takes on a slow link.
+const SLOW: Duration = Duration::from_millis(400);
+
+// === impl Storm ===
+
+impl Storm {
+    /// Nothing is broken yet; the first thing breaks after `from`.
+    pub fn new(world: World, from: Duration) -> Storm {
+        let rng = SmallRng::seed_from_u64(world.plan().seed ^ 0x5707_1234);
+        let plan = world.plan();
+        let nodes: Vec<String> = (1..=plan.nodes + plan.joining).map(node::name).collect();
+        let voters = (1..=u64::from(VOTERS)).map(follow::voter);
+        let hosts = nodes.iter().cloned().chain(voters).chain((1..=ROUTERS).map(router::name)).collect();
+        Storm { world, rng, hosts, nodes, next: from, broken: Vec::new() }
+    }
+
+    /// Breaks and mends what is due.
+    pub fn blow(&mut self, sim: &mut Sim<'_>, now: Duration) {
+        self.mend(sim, |until| until <= now);
+        if now >= self.next {
+            let every = self.world.plan().fault_every;
+            self.next = now + every.mul_f64(self.rng.random_range(0.2..1.8));
+            self.strike(sim, now);
+        }
+    }
+
+    /// Mends everything.
+    pub fn end(&mut self, sim: &mut Sim<'_>) {
+        self.mend(sim, |_| true);
+        sim.set_fail_rate(0.0);
+        note!(self.world.trace(), "storm", "is over");
+        self.world.heal();
+    }
+
+    fn strike(&mut self, sim: &mut Sim<'_>, now: Duration) {
+        let lasts = |rng: &mut SmallRng, most: u64| now + Duration::from_millis(rng.random_range(50..=most));
+        match self.rng.random_range(0..100) {
+            0..30 => {
+                let until = lasts(&mut self.rng, 3_000);
+                if let Some(host) = self.hosts.choose(&mut self.rng).cloned() {
+                    self.crash(sim, host, until);
+                }
+            }
+            30..34 => {
+                // All nodes lose their power at once.
+                let until = lasts(&mut self.rng, 1_500);
+                for host in self.nodes.clone() {
+                    self.crash(sim, host, until);
+                }
+            }
+            34..58 => {
+                let until = lasts(&mut self.rng, 3_000);
+                let mut hosts = self.hosts.clone();
+                hosts.shuffle(&mut self.rng);
+                let (some, others) = hosts.split_at(self.rng.random_range(1..hosts.len()));
+                let one_way = self.rng.random_bool(0.4);
+                note!(self.world.trace(), "storm", "cuts {some:?} off, one way: {one_way}");
+                for (a, b) in pairs(some, others) {
+                    let cut = if one_way { Broken::CutOneWay(a, b) } else { Broken::Cut(a, b) };
+                    self.begin(sim, until, cut);
+                }
+            }
+            58..78 => {
+                let until = lasts(&mut self.rng, 3_000);
+                let Some(alone) = self.hosts.choose(&mut self.rng).cloned() else { return };
+                let others: Vec<String> = self.hosts.iter().filter(|host| **host != alone).cloned().collect();
+                let way = self.rng.random_range(0..3);
+                note!(self.world.trace(), "storm", "cuts {alone} off, way {way}");
+                for (a, b) in pairs(std::slice::from_ref(&alone), &others) {
+                    let cut = match way {
+                        0 => Broken::Cut(a, b),
+                        1 => Broken::CutOneWay(a, b),
+                        _ => Broken::CutOneWay(b, a),
+                    };
+                    self.begin(sim, until, cut);
+                }
+            }
+            78..90 => {
+                let until = lasts(&mut self.rng, 1_500);
+                let (a, b) = self.two();
+                note!(self.world.trace(), "storm", "holds what {a} and {b} say");
+                self.begin(sim, until, Broken::Held(a, b));
+            }
+            _ => {
+                let until = lasts(&mut self.rng, 3_000);
+                let (a, b) = self.two();
+                note!(self.world.trace(), "storm", "slows {a} and {b}");
+                self.begin(sim, until, Broken::Slow(a, b));
+            }
+        }
+    }
+
+    fn two(&mut self) -> (String, String) {
+        let two: Vec<String> = self.hosts.choose_multiple(&mut self.rng, 2).cloned().collect();
+        (two[0].clone(), two[1].clone())
+    }
+
+    fn crash(&mut self, sim: &mut Sim<'_>, host: String, until: Duration) {
+        if self.broken.iter().any(|(_, broken)| matches!(broken, Broken::Crashed(down) if *down == host)) {
+            return;
+        }
+        sim.crash(host.as_str());
+        self.world.end_life(&host);
+        let lost = self.world.disk(&host).power_cut(&mut self.rng);
+        note!(self.world.trace(), "storm", "{host} loses its power, and {lost} writes");
+        self.broken.push((until, Broken::Crashed(host)));
+    }
+
+    fn begin(&mut self, sim: &mut Sim<'_>, until: Duration, broken: Broken) {
+        match &broken {
+            Broken::Crashed(_) => {}
+            Broken::Cut(a, b) => sim.partition(a.as_str(), b.as_str()),
+            Broken::CutOneWay(a, b) => sim.partition_oneway(a.as_str(), b.as_str()),
+            Broken::Held(a, b) => sim.hold(a.as_str(), b.as_str()),
+            Broken::Slow(a, b) => sim.set_link_max_message_latency(a.as_str(), b.as_str(), SLOW),
+        }
+        self.broken.push((until, broken));
+    }
+
+    fn mend(&mut self, sim: &mut Sim<'_>, due: impl Fn(Duration) -> bool) {
+        let (mended, left): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.broken).into_iter().partition(|(until, _)| due(*until));
+        self.broken = left;
+        for (_, broken) in mended {
+            match broken {
+                Broken::Crashed(host) => sim.bounce(host.as_str()),
+                Broken::Cut(a, b) => sim.repair(a.as_str(), b.as_str()),
+                Broken::CutOneWay(a, b) => sim.repair_oneway(a.as_str(), b.as_str()),
+                Broken::Held(a, b) => sim.release(a.as_str(), b.as_str()),
+                Broken::Slow(a, b) => {
+                    let latency = self.world.plan().latency;
+                    sim.set_link_max_message_latency(a.as_str(), b.as_str(), latency);
+                }
+            }
+        }
+    }
+}
+
+fn pairs(some: &[String], others: &[String]) -> Vec<(String, String)> {
+    some.iter().flat_map(|a| others.iter().map(move |b| (a.clone(), b.clone()))).collect()
+}
