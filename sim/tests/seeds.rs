@@ -33,7 +33,6 @@ fn said(seed: u64) -> String {
 }
 
 #[test]
-#[ignore = "not watched passing yet: docs/reliability.md says what is left"]
 fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
     let (_folder, bench) = bench();
     let runs: Vec<Outcome> = [11, 12, 11].map(|seed| one(seed, Options::default(), &bench)).into();
@@ -46,7 +45,6 @@ fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
 }
 
 #[test]
-#[ignore = "not watched passing yet: docs/reliability.md says what is left"]
 fn the_same_seed_gives_the_same_trace_in_another_process() {
     let (_folder, bench) = bench();
     let here = one(13, Options::default(), &bench);
@@ -56,13 +54,12 @@ fn the_same_seed_gives_the_same_trace_in_another_process() {
 }
 
 #[test]
-#[ignore = "not watched passing yet: docs/reliability.md says what is left"]
 fn an_answer_of_one_replica_is_found_to_be_too_little() {
     assert!(found(Plant::AnswerFromOneReplica).is_some());
 }
 
 #[test]
-#[ignore = "not watched passing yet: docs/reliability.md says what is left"]
+#[ignore = "not found within 90 seeds: the power fails too seldom between a write and its sync, see docs/reliability.md"]
 fn an_acknowledgement_before_the_sync_is_found() {
     assert!(found(Plant::AckBeforeSync).is_some());
 }
