@@ -80,14 +80,14 @@ impl Storm {
                     self.crash(sim, host, until);
                 }
             }
-            30..34 => {
+            30..38 => {
                 // All nodes lose their power at once.
                 let until = lasts(&mut self.rng, 1_500);
                 for host in self.nodes.clone() {
                     self.crash(sim, host, until);
                 }
             }
-            34..58 => {
+            38..58 => {
                 let until = lasts(&mut self.rng, 3_000);
                 let mut hosts = self.hosts.clone();
                 hosts.shuffle(&mut self.rng);

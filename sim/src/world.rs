@@ -29,6 +29,9 @@ use crate::watch::Watch;
 /// When every simulation begins, seconds since 1970: 1 March 2026.
 pub const EPOCH_S: u64 = 1_772_323_200;
 
+/// The longest that a sync hangs now and then.
+const HANG: Duration = Duration::from_millis(300);
+
 /// All of a run. Clones are the same world.
 #[derive(Clone)]
 pub struct World {
@@ -253,9 +256,10 @@ impl Dice {
         Duration::from_micros(self.draw(|rng| rng.random_range(least..=most)))
     }
 
-    /// How long a sync takes: most are quick, some are not.
+    /// How long a sync takes: most are as quick as the disk is, some are not.
     pub fn sync_time(&self) -> Duration {
-        let most = if self.draw(|rng| rng.random_bool(0.03)) { self.sync * 25 } else { self.sync };
+        let hangs = self.draw(|rng| rng.random_bool(0.03));
+        let most = if hangs { (self.sync * 25).min(HANG) } else { self.sync };
         self.time(Duration::ZERO, most)
     }
 
