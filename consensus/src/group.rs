@@ -66,6 +66,15 @@ pub struct GroupStatus {
     pub failure: Option<String>,
 }
 
+/// What a check needs to know of a replica's Raft. What it says may have changed already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Brief {
+    /// Who leads, as far as it knows.
+    pub leader: Option<NodeId>,
+    /// The newest entry that is part of its state.
+    pub applied: Option<LogPosition>,
+}
+
 /// The groups of a process.
 #[derive(Default)]
 pub(crate) struct Groups {
@@ -148,6 +157,13 @@ impl Group {
     /// must be right asks [`Self::linearize`].
     pub fn is_leader(&self) -> bool {
         self.inner.raft.metrics().borrow_watched().state == ServerState::Leader
+    }
+
+    /// Who leads, and how far this replica is.
+    pub fn brief(&self) -> Brief {
+        let metrics = self.inner.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        Brief { leader: metrics.current_leader, applied: metrics.last_applied.as_ref().map(position) }
     }
 
     /// How the replica is.

@@ -24,7 +24,6 @@
 //! - Damage is noted once, by whoever meets with it: `damage`.
 //! - Nobody takes a call that is meant for somebody else: `network::identity`.
 
-mod bench;
 mod codec;
 mod config;
 mod damage;
@@ -52,12 +51,12 @@ mod tail;
 mod testing;
 mod types;
 mod wal_sync;
+mod workbench;
 
-pub use bench::Bench;
 pub use codec::CodecError;
 pub use config::{COMMAND_BYTES_MAX, HostOptions, PAIR_BYTES_MAX, StoreOptions};
 pub use error::{GroupError, HostError, MachineError, ReadError, StoreError, WriteError};
-pub use group::{Group, GroupStatus};
+pub use group::{Brief, Group, GroupStatus};
 pub use host::Host;
 pub use keyspace::Keyspace;
 pub use machine::{Machine, Transition};
@@ -67,3 +66,4 @@ pub use store::{Closing, DiskState, Hold, Store, StoreStats};
 pub use tail::TailCell;
 pub use types::{ClusterId, GroupId, LogPosition, Membership, NodeId, ParseClusterIdError, Role, Tail};
 pub use wal_sync::SyncCounters;
+pub use workbench::Workbench;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dnc_consensus::{Bench, GroupId};
+use dnc_consensus::{GroupId, Workbench};
 use dnc_core::catalog::Catalog;
 use dnc_core::verdict::Now;
 use dnc_meta::Board;
@@ -42,7 +42,7 @@ struct Inner {
     plan: Plan,
     plant: Option<Plant>,
     trace: Trace,
-    bench: Arc<Bench>,
+    workbench: Arc<Workbench>,
     model: Model,
     watch: Watch,
     disks: Mutex<BTreeMap<String, Disk>>,
@@ -78,14 +78,14 @@ pub struct Dice {
 
 impl World {
     /// A world before anything has happened.
-    pub fn new(plan: Plan, plant: Option<Plant>, trace: Trace, bench: Arc<Bench>) -> World {
+    pub fn new(plan: Plan, plant: Option<Plant>, trace: Trace, workbench: Arc<Workbench>) -> World {
         let model = Model::new(trace.clone());
         let watch = Watch::new(trace.clone());
         let inner = Inner {
             plan,
             plant,
             trace,
-            bench,
+            workbench,
             model,
             watch,
             disks: Mutex::default(),
@@ -126,8 +126,8 @@ impl World {
     }
 
     /// Where machines keep their state.
-    pub fn bench(&self) -> &Bench {
-        &self.inner.bench
+    pub fn workbench(&self) -> &Workbench {
+        &self.inner.workbench
     }
 
     /// A host's disk.

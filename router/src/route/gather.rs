@@ -225,6 +225,7 @@ fn read(
         wire::NoAnswer::NotHere => return Err(BadAnswer::None("the shard is not there")),
         wire::NoAnswer::Starting => return Err(BadAnswer::None("it is starting")),
         wire::NoAnswer::Damaged => return Err(BadAnswer::None("it cannot read its state")),
+        wire::NoAnswer::TooMuch => return Err(BadAnswer::None("it found more than one response holds")),
     }
     if answer.shard != shard.0 {
         return Err(BadAnswer::Malformed("it is for another shard"));

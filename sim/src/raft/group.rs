@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dnc_consensus::{Bench, GroupId, LogPosition, Machine, MachineError, Membership, MembershipChange, NodeId, Tail};
+use dnc_consensus::{
+    GroupId, LogPosition, Machine, MachineError, Membership, MembershipChange, NodeId, Tail, Workbench,
+};
 use dnc_core::codec;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{ClientWriteError, PreconditionFailed, RaftError};
@@ -56,7 +58,7 @@ pub struct Flusher {
 /// What a replica's log, its state machine and its readers share.
 pub struct Parts {
     pub(super) id: GroupId,
-    pub(super) bench_id: GroupId,
+    pub(super) workbench_id: GroupId,
     pub(super) machine: Arc<dyn Machine>,
     pub(super) tail: dnc_consensus::TailCell,
     host: Host,
@@ -158,7 +160,7 @@ impl Host {
         peers: Peers,
     ) -> Result<Group, MachineError> {
         let ready_at = Instant::now() + LEASE;
-        let parts = Arc::new(Parts { id, bench_id: id, machine, tail: Default::default(), host: self.clone() });
+        let parts = Arc::new(Parts { id, workbench_id: id, machine, tail: Default::default(), host: self.clone() });
         let state_machine = StateMachine::open(parts.clone())?;
         let log = LogStore { parts: parts.clone() };
         let clients = Clients { port: self.port().clone(), group: id, peers };
@@ -283,8 +285,8 @@ impl Parts {
         &self.host.inner.flusher
     }
 
-    pub(super) fn bench(&self) -> &Bench {
-        self.host.world().bench()
+    pub(super) fn workbench(&self) -> &Workbench {
+        self.host.world().workbench()
     }
 
     pub(super) async fn flushed(&self) {
