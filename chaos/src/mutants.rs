@@ -90,6 +90,13 @@ fn prey(bug: Bug) -> (&'static str, &'static [&'static str]) {
         Bug::FilterMissesAdds => ("a filter that grows misses what is added meanwhile", &["crowd"]),
         Bug::FilterNotFilled => ("the filter is empty after a restart", &["power-cut"]),
         Bug::ReuseNodeId => ("a node that lost its data keeps its id", &["lost-volume-while-another-is-behind"]),
+        Bug::LeaseNeverEnds => ("a leader answers alone after its lease", &["leader-cut-off-from-nodes"]),
+        Bug::LeaseAcrossHandover => {
+            ("a leader answers alone while it hands over", &["handover-while-cut-off-from-nodes"])
+        }
+        Bug::VotesTooSoon => {
+            ("a restarted replica votes before what it owes is over", &["leader-half-cut-off-while-follower-restarts"])
+        }
         Bug::RemovedReplicaStays => ("a replica that has moved away goes on", &["drain-while-another-is-killed"]),
     }
 }

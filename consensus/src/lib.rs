@@ -21,6 +21,7 @@
 //! - Readers never see half a snapshot: `keyspace`'s epochs.
 //! - A replica that has just started owes its lease: `network::service` refuses votes, `host` keeps
 //!   it from campaigning.
+//! - The leader's lease ends before anybody else can lead: `lease`.
 //! - Damage is noted once, by whoever meets with it: `damage`.
 //! - Nobody takes a call that is meant for somebody else: `network::identity`.
 
@@ -35,6 +36,7 @@ mod handover;
 mod host;
 mod housekeeping;
 mod keyspace;
+mod lease;
 mod log;
 mod log_store;
 mod machine;
@@ -59,6 +61,7 @@ pub use error::{GroupError, HostError, MachineError, ReadError, StoreError, Writ
 pub use group::{Brief, Group, GroupStatus};
 pub use host::Host;
 pub use keyspace::Keyspace;
+pub use lease::{Claim, Lease, Moment};
 pub use machine::{Machine, Transition};
 pub use membership::MembershipChange;
 pub use network::pool::Peers;

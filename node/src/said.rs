@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dnc_consensus::{LogPosition, Membership, MembershipChange, Tail};
+use dnc_consensus::{Brief, LogPosition, Membership, MembershipChange, Tail};
 use dnc_core::catalog::Catalog;
 use dnc_core::codec;
 use dnc_core::ids::{NodeId, RegistryId, ShardId, VersionId};
@@ -21,16 +21,17 @@ pub fn named(at: wire::LogPosition) -> LogPosition {
     LogPosition { term: at.term, index: at.index }
 }
 
-/// Where a replica stands: the end of its log, what of it is applied, who leads, and the newest barrier. `applied` is read
+/// Where a replica stands: the end of its log, who leads and under which lease, and the newest barrier. All of it is read
 /// before the answer is made, which may show more than this says, never less.
-pub fn standing(tail: &Tail, applied: Option<LogPosition>, leader: Option<NodeId>, barrier: u64) -> wire::Standing {
+pub fn standing(tail: &Tail, brief: Brief, barrier: u64) -> wire::Standing {
     wire::Standing {
         last: tail.last.map(position),
         membership_at: tail.membership_at.map(position),
         membership: tail.membership.as_deref().map_or_else(Vec::new, voter_sets),
         barrier,
-        leader: leader.unwrap_or(0),
-        applied: applied.map(position),
+        leader: brief.leader.unwrap_or(0),
+        applied: brief.applied.map(position),
+        leased: brief.leased,
     }
 }
 

@@ -51,6 +51,12 @@ pub enum Plant {
     AnswerFromOneReplica,
     /// A replica says where its log stands only after it has looked what it knows.
     StandingAfterAnswer,
+    /// A leader answers alone after its lease has ended.
+    LeaseNeverEnds,
+    /// A leader answers alone though it is handing the leadership over.
+    LeaseAcrossHandover,
+    /// A replica that has just started votes, whatever it owes a leader from before.
+    VotesTooSoon,
 }
 
 // === impl Plan ===

@@ -65,7 +65,7 @@ impl Service {
 
     fn standing(&self, replica: &Running) -> wire::Standing {
         let (group, barrier) = (&replica.group, replica.shard.barrier());
-        let mut standing = said::standing(&group.tail(), group.applied(), group.leader(), barrier);
+        let mut standing = said::standing(&group.tail(), group.brief(), barrier);
         if self.plants(Plant::AnswerFromOneReplica) {
             standing.membership = vec![wire::VoterSet { nodes: vec![self.node.id()] }];
         }

@@ -62,3 +62,8 @@ fn an_answer_of_one_replica_is_found_to_be_too_little() {
 fn an_acknowledgement_before_the_sync_is_found() {
     assert!(found(Plant::AckBeforeSync).is_some());
 }
+
+#[test]
+fn a_lease_that_never_ends_is_found() {
+    assert!(found(Plant::LeaseNeverEnds).is_some());
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use dnc_consensus::Moment;
 use dnc_core::ids::ShardId;
 use dnc_core::number::PhoneNumber;
 use dnc_core::view::View;
@@ -21,6 +22,15 @@ pub(super) const MAX_NUMBERS: usize = 10_000;
 /// Most bytes of hits in one response: what a message carries, with room to spare. A number has some tens of bytes, and
 /// only one with thousands of suppressions comes near. A question whose hits do not fit any more goes without an answer.
 const MAX_HIT_BYTES: usize = 12 << 20;
+
+/// When a call came in.
+#[derive(Clone, Copy)]
+struct Now {
+    /// What leases are held against.
+    leases: Moment,
+    /// Which exemptions have ended, milliseconds since 1970. By a clock that makes no sense all have: the safe side.
+    expiry_ms: u64,
+}
 
 // === impl Service ===
 
@@ -44,8 +54,8 @@ impl Service {
             "check"
         );
         let view = self.cache.view(request.view);
-        // By a clock that makes no sense all exemptions have ended: the safe side.
-        let now_ms = clock::now_ms().unwrap_or(u64::MAX);
+        // Once for all: whoever led alone now knows all that was acknowledged before, however late it is read.
+        let now = Now { leases: Moment::now(), expiry_ms: clock::now_ms().unwrap_or(u64::MAX) };
         let mut answers = Vec::with_capacity(request.questions.len());
         let mut bytes = 0;
         for question in request.questions {
@@ -54,7 +64,7 @@ impl Service {
             let answer = match self.hosting.replica(id) {
                 Some(replica) => {
                     let room = MAX_HIT_BYTES - bytes;
-                    let answer = self.answer_shard(&replica, &numbers, view.as_ref(), now_ms, room)?;
+                    let answer = self.answer_shard(&replica, &numbers, view.as_ref(), now, room)?;
                     replica.is_asked().then_some(answer)
                 }
                 None => None,
@@ -72,14 +82,14 @@ impl Service {
         replica: &Replica,
         numbers: &[PhoneNumber],
         view: Option<&Arc<View>>,
-        now_ms: u64,
+        now: Now,
         room: usize,
     ) -> Result<wire::ShardAnswer, Status> {
         let id = replica.shard.id();
         // First where it stands, then what it knows: the read rule rests on this order.
-        let (tail, status) = (replica.group.tail(), replica.group.brief());
-        let standing = said::standing(&tail, status.applied, status.leader, replica.shard.barrier());
-        Ok(match replica.shard.answer(numbers, view.map(Arc::as_ref), now_ms) {
+        let (tail, brief) = (replica.group.tail(), replica.group.brief(now.leases));
+        let standing = said::standing(&tail, brief, replica.shard.barrier());
+        Ok(match replica.shard.answer(numbers, view.map(Arc::as_ref), now.expiry_ms) {
             Ok(found) => {
                 let answer = said::answered(id, standing, found);
                 if hit_bytes(&answer) <= room { answer } else { unanswered(id, wire::NoAnswer::TooMuch) }

@@ -99,7 +99,7 @@ impl Shard {
         found.bulk = view.and_then(|view| self.versions.prepared(view)).map(|residents| {
             let listed = residents.iter().map(|(registry, resident)| Listed {
                 registry: *registry,
-                numbers: Bits::of(numbers.len(), |at| resident.contains(numbers[at])),
+                numbers: resident.holding(numbers),
             });
             listed.filter(|listed| listed.numbers.any()).collect()
         });

@@ -274,6 +274,7 @@ fn read(
         membership: Arc::new(membership),
         membership_at: standing.membership_at.map(at),
         barrier: standing.barrier,
+        leased: standing.leased,
     };
     Ok((standing, Answer { listed, live, exemptions }))
 }
@@ -306,6 +307,7 @@ mod tests {
                 barrier: index,
                 leader: 1,
                 applied: None,
+                leased: false,
             }),
             has_view,
             listed: if has_view { vec![wire::Listed { registry: 1, numbers: vec![1] }] } else { vec![] },
