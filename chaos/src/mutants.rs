@@ -72,7 +72,9 @@ fn prey(bug: Bug) -> (&'static str, &'static [&'static str]) {
         Bug::IgnoreLogTail => ("readers see only what is applied, not the log's tail", &["power-cut-in-burst"]),
         Bug::TailNotRebuilt => ("after a restart readers do not see the log's tail", &["power-cut-in-burst"]),
         Bug::AnswerFromOne => ("one replica's answer is enough", &["split"]),
-        Bug::OldestLogCounts => ("of a majority, the replica with the oldest log counts", &["kill-follower"]),
+        Bug::OldestLogCounts => {
+            ("of a majority, the replica with the oldest log counts", &["kill-follower-without-leases"])
+        }
         Bug::StaleMembership => ("the oldest membership that is named says who votes", &["moved-away"]),
         Bug::JudgeByOldCatalog => {
             ("a check is judged by an older catalog than a replica names", &["rule-while-router-cut-off"])

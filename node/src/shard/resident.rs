@@ -149,7 +149,8 @@ mod tests {
     #[test]
     fn more_numbers_than_are_looked_at_together_keep_their_places() {
         let resident = Resident::new((0..10).map(|at| (BlockId(1_201_555 + at), block(&[at as u16, 900]))));
-        let asked: Vec<PhoneNumber> = (0..1_000u64).map(|at| number((1_201_550 + at % 20) * 10_000 + at / 20)).collect();
+        let asked: Vec<PhoneNumber> =
+            (0..1_000u64).map(|at| number((1_201_550 + at % 20) * 10_000 + at / 20)).collect();
         let held = resident.holding(&asked);
         assert_eq!(held.len(), asked.len());
         for (at, number) in asked.iter().enumerate() {
