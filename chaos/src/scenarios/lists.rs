@@ -5,7 +5,7 @@ use std::time::Duration;
 use dnc_tests::process::Role;
 use rand::Rng;
 
-use super::{PLAIN, Scenario, WHOLE, killed, ms};
+use super::{NO_LEASES, PLAIN, Scenario, WHOLE, killed, ms};
 use crate::plan::{Act, Group, Who};
 use crate::world::Harm;
 
@@ -67,6 +67,17 @@ pub const SCENARIOS: &[Scenario] = &[
             let who = if dice.random() { Who::Leader } else { Who::Follower };
             let mut acts = vec![Act::Exempt, Act::Hold(ms(dice, 1_500, 2_500))];
             acts.extend(killed(who, dice));
+            acts
+        },
+        ..PLAIN
+    },
+    Scenario {
+        name: "exempt-while-node-killed-without-leases",
+        proves: "the same with routers that trust no clock: of a majority, one that lags shows what another knows to be revoked",
+        router_settings: NO_LEASES,
+        round: |dice| {
+            let mut acts = vec![Act::Exempt, Act::Hold(ms(dice, 1_500, 2_500))];
+            acts.extend(killed(Who::Follower, dice));
             acts
         },
         ..PLAIN
