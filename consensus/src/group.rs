@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dnc_planted::Bug;
-use openraft::async_runtime::Instant as _;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{ClientWriteError, Fatal, InitializeError, LinearizableReadError, RaftError};
 use openraft::{EmptyNode, RaftMetrics, ReadPolicy, ServerState};
@@ -33,7 +32,7 @@ pub struct Group {
 struct Inner {
     raft: Raft,
     replica: Arc<Replica>,
-    lease: Lease,
+    lease: Arc<Lease>,
     /// Before this moment an earlier life of this replica may owe a leader its lease.
     ready_at: Instant,
     runtime: Handle,
@@ -99,7 +98,7 @@ impl Group {
     pub(crate) fn new(
         raft: Raft,
         replica: Arc<Replica>,
-        lease: Lease,
+        lease: Arc<Lease>,
         ready_at: Instant,
         runtime: Handle,
         applier: oneshot::Receiver<()>,
@@ -114,6 +113,10 @@ impl Group {
 
     pub(crate) fn replica(&self) -> &Replica {
         &self.inner.replica
+    }
+
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.inner.lease
     }
 
     pub(crate) fn runtime(&self) -> &Handle {
@@ -181,7 +184,6 @@ impl Group {
             node: metrics.id,
             leads_in: leads.then_some(metrics.current_term),
             applied_term: applied.map(|at| at.term),
-            acked: metrics.last_quorum_acked.and_then(|acked| now.before(acked.elapsed())),
             voters: metrics.membership_config.get_joint_config(),
         };
         Brief { leader: metrics.current_leader, applied, leased: self.inner.lease.holds(&claim, now) }

@@ -290,12 +290,12 @@ async fn start_replica(
     };
     let log_store = LogStore::new(replica.clone());
     let (me, owed) = (pool.me, pool.options.owed());
-    let clients = ClientFactory { pool, group, replica: replica.clone() };
+    let lease = Arc::new(Lease::new(owed, Moment::now()));
+    let clients = ClientFactory { pool, group, replica: replica.clone(), lease: lease.clone() };
     let refused = |fatal: openraft::errors::Fatal<_>| HostError::Raft { group, reason: fatal.to_string() };
     let raft = Raft::new(me, config, clients, log_store, state_machine).await.map_err(refused)?;
     // Once its task has answered, what it reports is what it found in the store.
     raft.with_raft_state(|_| ()).await.map_err(refused)?;
-    let lease = Lease::new(owed, Moment::now());
     let group = Group::new(raft, replica, lease, ready_at, handle.clone(), applier);
     let campaigning = group.clone();
     handle.spawn(async move {

@@ -2,14 +2,17 @@
 //! acknowledged.
 //!
 //! A follower that hears its leader votes for nobody else for [`HostOptions::owed_ms`](crate::HostOptions) at least. So a
-//! leader that sent something at a time `t` which a majority has answered leads alone until `t` plus that, by a clock
-//! that runs as fast as theirs; a fifth is taken off for clocks that do not quite. What could break this, and what is done:
+//! leader whose heartbeats of a time `t` a majority has answered leads alone until `t` plus that, by a clock that runs as
+//! fast as theirs; a fifth is taken off for clocks that do not quite. The time is that of the very heartbeat that is answered:
+//! Raft's own figure also counts messages that nobody may have received. What could break this, and what is done:
 //!
 //! - *The leadership is handed over*: the others then vote at once, whatever they owe. The lease is barred before the
 //!   order is given, and stays so for every term up to the one in which it was carried out.
+//! - *The leader itself votes for another*: it counts among those who promise. The lease is barred before anybody learns of
+//!   the vote.
 //! - *A follower restarts* and forgets what it owes: it takes part in no election until that time is over
 //!   (`network::service`, `host`).
-//! - *The machine is suspended*: the clock that Raft reads stands still then, the others' do not. A second clock that goes
+//! - *The machine is suspended*: the clock that is read here stands still then, the others' do not. A second clock that goes
 //!   on tells ([`Moment`]); nothing that was sent before counts any more.
 //! - *The leader is new*: what its predecessors committed shows here once an entry of its own term is applied.
 //! - *Members change*: whoever may elect is a majority of each half, and so is who answered the leader. A leader that is
@@ -17,12 +20,13 @@
 //!
 //! Pure but for [`Moment::now`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dnc_planted::Bug;
 use nix::time::{ClockId, clock_gettime};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::types::NodeId;
@@ -35,8 +39,10 @@ const SUSPENDED: Duration = Duration::from_millis(1);
 
 /// The lease of one replica, while it leads.
 pub struct Lease {
-    /// How long what was sent counts.
+    /// How long a heartbeat that was answered counts.
     length: Duration,
+    /// The newest heartbeat that each other member has answered.
+    answered: Mutex<BTreeMap<NodeId, Heartbeat>>,
     /// Leaderships up to this term have none.
     barred: AtomicU64,
     /// Orders to hand the leadership over whose term is not known yet.
@@ -58,10 +64,15 @@ pub struct Claim<'a> {
     pub leads_in: Option<u64>,
     /// The term of the newest entry that is part of its state.
     pub applied_term: Option<u64>,
-    /// The newest time at which it sent something that a majority has answered.
-    pub acked: Option<Instant>,
     /// The voters of the newest membership in its log.
     pub voters: &'a [BTreeSet<NodeId>],
+}
+
+/// A heartbeat: the leader's term, and when it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Heartbeat {
+    term: u64,
+    sent: Instant,
 }
 
 /// A moment by two clocks: one that stands still while the machine is suspended, and one that goes on.
@@ -80,6 +91,7 @@ impl Lease {
     pub fn new(owed: Duration, now: Moment) -> Self {
         Self {
             length: owed - owed / MARGIN,
+            answered: Mutex::default(),
             barred: AtomicU64::new(0),
             handing_over: AtomicUsize::new(0),
             made: now.awake,
@@ -90,14 +102,24 @@ impl Lease {
 
     /// Whether what this replica knows, read from now on, is all that was acknowledged before now.
     pub fn holds(&self, claim: &Claim<'_>, now: Moment) -> bool {
-        let (Some(term), Some(acked), Some(always)) = (claim.leads_in, claim.acked, now.always) else { return false };
-        let is_voter = claim.voters.iter().all(|voters| voters.contains(&claim.node));
-        is_voter
+        let (Some(term), Some(always)) = (claim.leads_in, now.always) else { return false };
+        claim.applied_term == Some(term)
             && !claim.voters.is_empty()
-            && claim.applied_term == Some(term)
             && self.is_free(term)
-            && (now.awake < acked + self.length || dnc_planted::is(Bug::LeaseNeverEnds))
-            && nanoseconds(acked.saturating_duration_since(self.made)) > self.awake_since(now.awake, always)
+            && self.has_majorities(claim, term, now.awake, self.awake_since(now.awake, always))
+    }
+
+    /// A member has answered a heartbeat as its leader's, which was sent then in this term.
+    pub fn answered(&self, node: NodeId, term: u64, sent: Instant) {
+        let heartbeat = Heartbeat { term, sent };
+        let mut answered = self.answered.lock();
+        let newest = answered.entry(node).or_insert(heartbeat);
+        *newest = heartbeat.max(*newest);
+    }
+
+    /// This replica has voted for another one in this term. Before that one learns of it.
+    pub fn voted(&self, term: u64) {
+        self.barred.fetch_max(term.saturating_sub(1), Ordering::SeqCst);
     }
 
     /// An order to hand the leadership over is about to be given: there is no lease until [`Self::handed_over`].
@@ -109,6 +131,21 @@ impl Lease {
     pub fn handed_over(&self, term: u64) {
         self.barred.fetch_max(term, Ordering::SeqCst);
         self.handing_over.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Whether of each half of the voters a majority has promised and this replica is one.
+    fn has_majorities(&self, claim: &Claim<'_>, term: u64, now: Instant, awake_since: u64) -> bool {
+        let answered = self.answered.lock();
+        let counts = |heartbeat: &&Heartbeat| {
+            let is_fresh = now < heartbeat.sent + self.length || dnc_planted::is(Bug::LeaseNeverEnds);
+            let sent = nanoseconds(heartbeat.sent.saturating_duration_since(self.made));
+            heartbeat.term == term && is_fresh && sent > awake_since
+        };
+        let promises = |node: &&NodeId| **node == claim.node || answered.get(node).filter(counts).is_some();
+        let is_majority = |voters: &BTreeSet<NodeId>| {
+            voters.contains(&claim.node) && voters.iter().filter(promises).count() * 2 > voters.len()
+        };
+        claim.voters.iter().all(is_majority)
     }
 
     /// Whether no order was given that lets others vote in this term.
@@ -133,11 +170,6 @@ impl Lease {
 // === impl Moment ===
 
 impl Moment {
-    /// When something was that is so long ago by now, which is this moment or later.
-    pub fn before(self, ago: Duration) -> Option<Instant> {
-        self.awake.checked_sub(ago)
-    }
-
     /// Now. The clock that goes on is read first: who is held up between the two sees them nearer to each other, never further.
     pub fn now() -> Self {
         let always = clock_gettime(ClockId::CLOCK_BOOTTIME).ok().map(Duration::from);
@@ -167,19 +199,19 @@ mod tests {
             Self { lease: Lease::new(OWED, moment(begun, 0, 0)), begun, voters: vec![BTreeSet::from([1, 2, 3])] }
         }
 
-        /// Node 1 leads in term 4 and a majority has answered what it sent at this time.
-        fn claim(&self, acked_ms: u64) -> Claim<'_> {
-            Claim {
-                node: 1,
-                leads_in: Some(4),
-                applied_term: Some(4),
-                acked: Some(self.begun + Duration::from_millis(acked_ms)),
-                voters: &self.voters,
-            }
+        /// Node 1 leads in term 4.
+        fn claim(&self) -> Claim<'_> {
+            Claim { node: 1, leads_in: Some(4), applied_term: Some(4), voters: &self.voters }
         }
 
-        fn holds(&self, acked_ms: u64, now_ms: u64, suspended_ms: u64) -> bool {
-            self.lease.holds(&self.claim(acked_ms), moment(self.begun, now_ms, suspended_ms))
+        /// Node 2 has answered what was sent at this time, and perhaps it was answered before.
+        fn answered(&self, sent_ms: u64) {
+            self.lease.answered(2, 4, self.begun + Duration::from_millis(sent_ms));
+        }
+
+        fn holds(&self, sent_ms: u64, now_ms: u64, suspended_ms: u64) -> bool {
+            self.answered(sent_ms);
+            self.lease.holds(&self.claim(), moment(self.begun, now_ms, suspended_ms))
         }
     }
 
@@ -202,25 +234,49 @@ mod tests {
     fn who_does_not_lead_or_has_applied_nothing_of_its_own_term_has_none() {
         let world = World::new();
         let now = moment(world.begun, 150, 0);
+        assert!(!world.lease.holds(&world.claim(), now), "nobody has answered");
+        assert!(world.holds(100, 150, 0));
         for claim in [
-            Claim { leads_in: None, ..world.claim(100) },
-            Claim { applied_term: Some(3), ..world.claim(100) },
-            Claim { applied_term: None, ..world.claim(100) },
-            Claim { acked: None, ..world.claim(100) },
-            Claim { node: 9, ..world.claim(100) },
-            Claim { voters: &[], ..world.claim(100) },
+            Claim { leads_in: None, ..world.claim() },
+            Claim { applied_term: Some(3), ..world.claim() },
+            Claim { applied_term: None, ..world.claim() },
+            Claim { leads_in: Some(5), applied_term: Some(5), ..world.claim() },
+            Claim { node: 9, ..world.claim() },
+            Claim { voters: &[], ..world.claim() },
+            Claim { voters: &[BTreeSet::from([1, 2, 3, 4, 5])], ..world.claim() },
         ] {
             assert!(!world.lease.holds(&claim, now), "{claim:?}");
         }
+        // Whoever is the only voter cannot be succeeded without its own vote.
+        assert!(world.lease.holds(&Claim { voters: &[BTreeSet::from([1])], ..world.claim() }, now));
+    }
+
+    #[test]
+    fn the_newest_heartbeat_of_the_newest_term_counts() {
+        let world = World::new();
+        world.answered(300);
+        assert!(world.holds(100, 1_050, 0), "an answer that comes late makes nothing older");
+        world.lease.answered(2, 5, world.begun + Duration::from_millis(900));
+        assert!(!world.holds(950, 1_000, 0), "who has heard a later leader promises nothing to an earlier one");
+    }
+
+    #[test]
+    fn a_vote_ends_it_for_the_terms_before() {
+        let world = World::new();
+        world.lease.voted(4);
+        assert!(world.holds(100, 150, 0));
+        world.lease.voted(5);
+        assert!(!world.holds(100, 150, 0));
     }
 
     #[test]
     fn while_members_change_the_leader_must_belong_to_both_halves() {
         let world = World::new();
-        let (in_both, in_one) = ([[1, 2, 3], [1, 4, 5]], [[1, 2, 3], [4, 5, 6]]);
-        for (voters, holds) in [(in_both, true), (in_one, false)] {
+        world.answered(100);
+        let (in_both, in_one, unheard) = ([[1, 2, 3], [1, 2, 4]], [[1, 2, 3], [2, 4, 5]], [[1, 2, 3], [1, 4, 5]]);
+        for (voters, holds) in [(in_both, true), (in_one, false), (unheard, false)] {
             let voters = voters.map(BTreeSet::from);
-            let claim = Claim { voters: &voters, ..world.claim(100) };
+            let claim = Claim { voters: &voters, ..world.claim() };
             assert_eq!(world.lease.holds(&claim, moment(world.begun, 150, 0)), holds);
         }
     }
@@ -233,7 +289,8 @@ mod tests {
         world.lease.hand_over();
         world.lease.handed_over(4);
         // The other order may be carried out in any term yet.
-        let later = Claim { leads_in: Some(6), applied_term: Some(6), ..world.claim(100) };
+        world.lease.answered(3, 6, world.begun + Duration::from_millis(100));
+        let later = Claim { leads_in: Some(6), applied_term: Some(6), ..world.claim() };
         assert!(!world.lease.holds(&later, moment(world.begun, 150, 0)));
         world.lease.handed_over(5);
         assert!(!world.holds(100, 150, 0));
@@ -257,7 +314,8 @@ mod tests {
     #[test]
     fn a_kernel_without_the_second_clock_has_no_leases() {
         let world = World::new();
+        world.answered(100);
         let now = Moment { awake: world.begun + Duration::from_millis(150), always: None };
-        assert!(!world.lease.holds(&world.claim(100), now));
+        assert!(!world.lease.holds(&world.claim(), now));
     }
 }

@@ -18,9 +18,11 @@ use openraft::raft::{
 use openraft::{EmptyNode, OptionalSend, RaftNetworkV2};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use tonic::Status;
 
 use crate::codec;
+use crate::lease::Lease;
 use crate::network::append::open_append_stream;
 use crate::network::identity::Envelope;
 use crate::network::pool::{Pool, Purpose};
@@ -37,6 +39,8 @@ pub(crate) struct ClientFactory {
     pub(crate) group: GroupId,
     /// This end of it.
     pub(crate) replica: Arc<Replica>,
+    /// Told what is answered.
+    pub(crate) lease: Arc<Lease>,
 }
 
 /// One group's way to one peer.
@@ -45,6 +49,7 @@ pub(crate) struct Client {
     to: NodeId,
     group: GroupId,
     replica: Arc<Replica>,
+    lease: Arc<Lease>,
     /// Heartbeats are single calls of their own.
     heartbeats: bool,
 }
@@ -58,7 +63,8 @@ pub(crate) fn unreachable(reason: impl std::fmt::Display) -> Unreachable<Types> 
 
 impl ClientFactory {
     fn client(&self, to: NodeId, heartbeats: bool) -> Client {
-        Client { pool: self.pool.clone(), to, group: self.group, replica: self.replica.clone(), heartbeats }
+        let (pool, group) = (self.pool.clone(), self.group);
+        Client { pool, to, group, replica: self.replica.clone(), lease: self.lease.clone(), heartbeats }
     }
 }
 
@@ -130,11 +136,19 @@ impl RaftNetworkV2<Types> for Client {
         rpc: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
-        self.call(&rpc, option.hard_ttl(), |mut to| async move {
-            let request = to.envelope.seal(wire::HeartbeatRequest { body: to.body });
-            Ok(to.client.heartbeat(request).await?.into_inner().body)
-        })
-        .await
+        // Before it leaves: what is answered was heard after this.
+        let sent = Instant::now();
+        let answer = self
+            .call(&rpc, option.hard_ttl(), |mut to| async move {
+                let request = to.envelope.seal(wire::HeartbeatRequest { body: to.body });
+                Ok(to.client.heartbeat(request).await?.into_inner().body)
+            })
+            .await?;
+        // Whoever knows of a later leader promises nothing.
+        if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
+            self.lease.answered(self.to, rpc.vote.leader_id.term, sent);
+        }
+        Ok(answer)
     }
 
     fn stream_append<'s, S>(

@@ -135,7 +135,12 @@ impl Raft for Service {
     async fn vote(&self, request: Request<wire::VoteRequest>) -> Result<Response<wire::VoteResponse>, Status> {
         let group = self.voting_group(request.metadata())?;
         let rpc: VoteRequest<Types> = decode(&request.into_inner().body)?;
-        let body = encode(group.raft().vote(rpc).await)?;
+        let term = rpc.vote.leader_id.term;
+        let answer = group.raft().vote(rpc).await;
+        if answer.as_ref().is_ok_and(|answer| answer.vote_granted) {
+            group.lease().voted(term);
+        }
+        let body = encode(answer)?;
         Ok(Response::new(wire::VoteResponse { body }))
     }
 

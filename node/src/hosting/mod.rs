@@ -323,6 +323,8 @@ impl Following {
                 // It stops, and is discarded at a later look, once its task has ended.
                 Some(tended) => tended.leave.cancel(),
                 None => {
+                    // If its task has panicked it may be asked yet.
+                    self.tender.hosting.leaves(shard);
                     // Nobody is told of it any more, and who was asking it before is not believed (see `Replica::is_asked`).
                     match timeout(DISCARD, self.tender.host.discard_group(group_of(shard))).await {
                         Ok(Ok(())) => {}

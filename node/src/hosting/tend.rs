@@ -63,6 +63,7 @@ impl Tender {
         let mut pause = PAUSE;
         loop {
             // What an earlier task of this replica left behind, if it panicked.
+            self.hosting.leaves(shard);
             self.stop(shard).await;
             let why = match self.start(shard).await {
                 Ok(replica) => {

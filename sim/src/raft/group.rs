@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use dnc_consensus::{
@@ -72,6 +73,8 @@ pub struct Group {
     pub(super) parts: Arc<Parts>,
     /// The product's own.
     pub(super) lease: Arc<Lease>,
+    /// The last term in which it led under a lease: for a bug that is planted.
+    pub(super) ever_leased: Arc<AtomicU64>,
     ready_at: Instant,
 }
 
@@ -166,11 +169,11 @@ impl Host {
         let parts = Arc::new(Parts { id, workbench_id: id, machine, tail: Default::default(), host: self.clone() });
         let state_machine = StateMachine::open(parts.clone())?;
         let log = LogStore { parts: parts.clone() };
-        let clients = Clients { port: self.port().clone(), group: id, peers };
+        let lease = Arc::new(Lease::new(LEASE, simulated(Instant::now())));
+        let clients = Clients { port: self.port().clone(), group: id, peers, lease: lease.clone() };
         let config = Arc::new(config(self.inner.world.plan().snapshot_entries));
         let raft = Raft::new(me, config, clients, log, state_machine).await.map_err(MachineError::new)?;
-        let lease = Arc::new(Lease::new(LEASE, simulated(Instant::now())));
-        let group = Group { raft, parts, lease, ready_at };
+        let group = Group { raft, parts, lease, ever_leased: Arc::default(), ready_at };
         self.inner.groups.lock().insert(id, group.clone());
         drop(Rt::spawn(group.clone().stay_watched()));
         let campaigning = group.clone();
@@ -204,7 +207,15 @@ impl Host {
         let raft = &group.raft;
         match kind {
             "append" => said(raft.append_entries(heard::<AppendEntriesRequest<Types>>(&body)?).await),
-            "vote" => said(raft.vote(heard::<VoteRequest<Types>>(&body)?).await),
+            "vote" => {
+                let request = heard::<VoteRequest<Types>>(&body)?;
+                let term = request.vote.leader_id.term;
+                let answer = raft.vote(request).await;
+                if answer.as_ref().is_ok_and(|answer| answer.vote_granted) {
+                    group.lease.voted(term);
+                }
+                said(answer)
+            }
             "prevote" => said(raft.pre_vote(heard::<VoteRequest<Types>>(&body)?).await),
             "transfer" => said(raft.handle_transfer_leader(heard::<TransferLeaderRequest<Types>>(&body)?).await),
             "snapshot" => {

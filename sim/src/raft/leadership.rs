@@ -1,10 +1,10 @@
 //! Who leads, under which lease, and how the leadership is handed over: the product's lease on the simulation's Raft.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dnc_consensus::{Brief, Claim, Moment, NodeId};
 use openraft::ServerState;
-use openraft::async_runtime::Instant as _;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft_rt::AsyncRuntime;
 use tokio::time::{Instant, sleep, timeout};
@@ -29,16 +29,17 @@ impl Group {
         self.seen(|metrics| {
             let applied = metrics.last_applied.as_ref().map(position);
             let leads = metrics.state == ServerState::Leader && metrics.running_state.is_ok();
-            let acked = metrics.last_quorum_acked.and_then(|acked| simulated(now).before(acked.elapsed()));
             let claim = Claim {
                 node: metrics.id,
                 leads_in: leads.then_some(metrics.current_term),
                 applied_term: applied.map(|at| at.term),
-                acked: if self.parts.plants(Plant::LeaseNeverEnds) { acked.and(Some(now)) } else { acked },
                 voters: metrics.membership_config.get_joint_config(),
             };
-            let leased = self.lease.holds(&claim, simulated(now));
+            let never_ends = self.parts.plants(Plant::LeaseNeverEnds)
+                && self.ever_leased.load(Ordering::Relaxed) == metrics.current_term;
+            let leased = self.lease.holds(&claim, simulated(now)) || (never_ends && leads);
             if leased {
+                self.ever_leased.store(metrics.current_term, Ordering::Relaxed);
                 self.parts.watch_lease(metrics.id, metrics.current_term);
             }
             Brief { leader: metrics.current_leader, applied, leased }

@@ -1,9 +1,10 @@
 //! Raft's outgoing messages. Every failure is *unreachable*, as in the product.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use dnc_consensus::{GroupId, NodeId};
+use dnc_consensus::{GroupId, Lease, NodeId};
 use dnc_core::codec;
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{RPCOption, RaftNetworkFactory};
@@ -14,6 +15,7 @@ use openraft::raft::{
 use openraft::{EmptyNode, OptionalSend, RaftNetworkV2};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::group::Peers;
 use super::{Pairs, Snapshot, Types, Vote};
@@ -27,6 +29,7 @@ pub struct Clients {
     pub(super) port: Port,
     pub(super) group: GroupId,
     pub(super) peers: Peers,
+    pub(super) lease: Arc<Lease>,
 }
 
 /// One group's way to one peer.
@@ -35,13 +38,15 @@ pub struct Client {
     group: GroupId,
     to: NodeId,
     peers: Peers,
+    lease: Arc<Lease>,
 }
 
 impl RaftNetworkFactory<Types> for Clients {
     type Network = Client;
 
     async fn new_client(&mut self, to: NodeId, _node: &EmptyNode) -> Client {
-        Client { port: self.port.clone(), group: self.group, to, peers: self.peers.clone() }
+        let (port, peers, lease) = (self.port.clone(), self.peers.clone(), self.lease.clone());
+        Client { port, group: self.group, to, peers, lease }
     }
 }
 
@@ -69,7 +74,12 @@ impl RaftNetworkV2<Types> for Client {
         rpc: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
-        Ok(self.call("append", &rpc, option.hard_ttl()).await?)
+        let sent = Instant::now();
+        let answer = self.call("append", &rpc, option.hard_ttl()).await?;
+        if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
+            self.lease.answered(self.to, rpc.vote.leader_id.term, sent);
+        }
+        Ok(answer)
     }
 
     async fn vote(
