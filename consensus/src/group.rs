@@ -123,6 +123,11 @@ impl Group {
         self.inner.replica.group
     }
 
+    /// Counts the recoveries of the group that this replica belongs to.
+    pub fn generation(&self) -> u64 {
+        self.inner.replica.generation
+    }
+
     /// The state as it is now. It does not follow the group through a snapshot: ask again for each
     /// use, or take what [`Machine::load`](crate::Machine::load) brings.
     pub fn keyspace(&self) -> Keyspace {
@@ -316,7 +321,7 @@ fn stopped(_: Fatal<Types>) -> GroupError {
     GroupError::Stopped
 }
 
-/// A group's place while it starts; free again if the start fails, panics or is given up.
+/// A group's place while it starts or is worked on; free again if that ends without a group, panics or is given up.
 struct Reserved<'a> {
     groups: &'a Groups,
     id: GroupId,
@@ -356,18 +361,26 @@ impl Groups {
         id: GroupId,
         start: impl Future<Output = Result<Group, HostError>>,
     ) -> Result<Group, HostError> {
-        {
-            let mut slots = self.slots.lock();
-            if slots.contains_key(&id) {
-                return Err(HostError::Running(id));
-            }
-            slots.insert(id, Slot::Busy);
-        }
-        let mut reserved = Reserved { groups: self, id, kept: false };
+        let mut reserved = self.reserve(id)?;
         let group = start.await?;
         self.slots.lock().insert(id, Slot::Running(group.clone()));
         reserved.kept = true;
         Ok(group)
+    }
+
+    /// Does something with a group that does not run, and cannot be started meanwhile.
+    pub(crate) async fn while_stopped<T>(&self, id: GroupId, work: impl Future<Output = T>) -> Result<T, HostError> {
+        let _reserved = self.reserve(id)?;
+        Ok(work.await)
+    }
+
+    fn reserve(&self, id: GroupId) -> Result<Reserved<'_>, HostError> {
+        let mut slots = self.slots.lock();
+        if slots.contains_key(&id) {
+            return Err(HostError::Running(id));
+        }
+        slots.insert(id, Slot::Busy);
+        Ok(Reserved { groups: self, id, kept: false })
     }
 
     /// Stops a group. Until it has stopped, it cannot be started again.

@@ -94,6 +94,7 @@ fn status_of(replica: &Replica, checksum: bool) -> Result<wire::Replica, ShardEr
         leader: status.leader.unwrap_or(0),
         last: replica.group.tail().last.map(position),
         applied: status.applied.map(position),
+        generation: replica.group.generation(),
         checksum,
         suppressions: size.suppressions,
         resident_bytes: size.resident_bytes,

@@ -18,6 +18,8 @@ use dnc_proto::internal as wire;
 /// The numbers of one shard, and the answers to them so far.
 pub struct Gather {
     shard: ShardId,
+    /// Of the shard's group: what a replica of another one says does not count.
+    generation: u64,
     /// Who may be asked: first those of the shard map, then one that is being made.
     hosts: Vec<NodeId>,
     /// How many of them are of the shard map.
@@ -52,8 +54,16 @@ pub enum BadAnswer {
 
 impl Gather {
     /// Nothing asked yet. `hosts` may be asked, the first `placed` of them before the others.
-    pub fn new(shard: ShardId, hosts: Vec<NodeId>, placed: usize) -> Gather {
-        Gather { shard, hosts, placed, positions: Vec::new(), numbers: Vec::new(), answers: BTreeMap::new() }
+    pub fn new(shard: ShardId, generation: u64, hosts: Vec<NodeId>, placed: usize) -> Gather {
+        Gather {
+            shard,
+            generation,
+            hosts,
+            placed,
+            positions: Vec::new(),
+            numbers: Vec::new(),
+            answers: BTreeMap::new(),
+        }
     }
 
     /// Adds a number, with its position in the request.
@@ -100,7 +110,7 @@ impl Gather {
 
     /// Takes a node's answer in; a later one of the same node replaces it.
     pub fn add(&mut self, node: NodeId, answer: wire::ShardAnswer) -> Result<(), BadAnswer> {
-        let answer = read(node, self.shard, self.numbers.len(), answer)?;
+        let answer = read(node, self.shard, self.generation, self.numbers.len(), answer)?;
         self.answers.insert(node, answer);
         Ok(())
     }
@@ -192,7 +202,13 @@ impl Answer {
 }
 
 /// Reads a replica's answer. Whatever is not as it must be is no answer.
-fn read(node: NodeId, shard: ShardId, numbers: usize, answer: wire::ShardAnswer) -> Result<Answer, BadAnswer> {
+fn read(
+    node: NodeId,
+    shard: ShardId,
+    generation: u64,
+    numbers: usize,
+    answer: wire::ShardAnswer,
+) -> Result<Answer, BadAnswer> {
     match answer.no_answer() {
         wire::NoAnswer::Unspecified => {}
         wire::NoAnswer::NotHere => return Err(BadAnswer::None("the shard is not there")),
@@ -203,6 +219,9 @@ fn read(node: NodeId, shard: ShardId, numbers: usize, answer: wire::ShardAnswer)
         return Err(BadAnswer::Malformed("it is for another shard"));
     }
     let standing = answer.standing.ok_or(BadAnswer::Malformed("it has no standing"))?;
+    if standing.generation != generation {
+        return Err(BadAnswer::None("it is of another generation of the shard's group"));
+    }
     let position = |at: u32| {
         usize::try_from(at).ok().filter(|at| *at < numbers).ok_or(BadAnswer::Malformed("a hit has no number"))
     };
@@ -259,7 +278,7 @@ mod tests {
     use super::*;
 
     fn gather() -> Gather {
-        let mut gather = Gather::new(ShardId(4), vec![1, 2, 3], 3);
+        let mut gather = Gather::new(ShardId(4), 0, vec![1, 2, 3], 3);
         for position in 0..2 {
             let number = PhoneNumber::from_u64(12_015_550_100 + position).expect("a number");
             gather.push(position as usize, number);
@@ -279,6 +298,7 @@ mod tests {
                 barrier: index,
                 leader: 1,
                 applied: None,
+                generation: 0,
             }),
             has_view,
             bulk_hits: if has_view { vec![wire::BulkHit { at: 0, registry: 1 }] } else { vec![] },
@@ -344,7 +364,9 @@ mod tests {
         silent.standing = None;
         let mut starting = answer(5, true, true);
         starting.no_answer = wire::NoAnswer::Starting.into();
-        for bad in [foreign, out_of_range, unreadable, silent, starting] {
+        let mut left_behind = answer(5, true, true);
+        left_behind.standing.as_mut().expect("it has one").generation = 1;
+        for bad in [foreign, out_of_range, unreadable, silent, starting, left_behind] {
             assert!(gather.add(1, bad).is_err());
         }
         assert!(!gather.has_answer_of(1));

@@ -21,7 +21,7 @@ pub fn by_shard(numbers: &[PhoneNumber], catalog: &Catalog) -> Vec<Gather> {
             .entry(shard)
             .or_insert_with(|| {
                 let id = ShardId(shard);
-                Gather::new(id, catalog.hosts(id), map.replicas(id).len())
+                Gather::new(id, catalog.generation(id), catalog.hosts(id), map.replicas(id).len())
             })
             .push(position, *number);
     }
