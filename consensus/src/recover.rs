@@ -13,7 +13,7 @@
 
 use rocksdb::WriteBatch;
 
-use crate::db::Record;
+use crate::db::{Family, Record};
 use crate::error::StoreError;
 use crate::log;
 use crate::raft_types::{Entry, LogId, Payload, Vote, log_id, position};
@@ -48,6 +48,11 @@ impl Store {
         let at = LogPosition { term, index: last.index + 1 };
         let alone = openraft::Membership::new_with_defaults(vec![[me].into()], []);
         let mut batch = WriteBatch::default();
+        if log::last(db, group)?.is_none_or(|entry| entry.log_id.index < last.index) {
+            // The state was received, and the log is cut before it only now: an entry after it leaves no gap.
+            batch.delete_range_cf(db.family(Family::Log), log::key(group, 0), log::key(group, last.index + 1));
+            db.put_record(&mut batch, group, Record::Purged, &log_id(last));
+        }
         log::put(db, &mut batch, group, &Entry { log_id: log_id(at), payload: Payload::Membership(alone) });
         db.put_record(&mut batch, group, Record::Vote, &Vote::new_committed(term, me));
         self.put_generation(&mut batch, group, generation);
@@ -64,7 +69,7 @@ impl Store {
         }
         self.discard(group)?;
         let mut batch = WriteBatch::default();
-        batch.delete_cf(self.db().family(crate::db::Family::State), Record::Vote.key(group));
+        batch.delete_cf(self.db().family(Family::State), Record::Vote.key(group));
         self.put_generation(&mut batch, group, generation);
         self.write_synced(batch)
     }
@@ -80,7 +85,7 @@ impl Store {
 
     /// The floor goes: below it the replica gave no vote in the generation before, and nobody is asked for one now.
     fn put_generation(&self, batch: &mut WriteBatch, group: GroupId, generation: u64) {
-        batch.delete_cf(self.db().family(crate::db::Family::State), Record::Floor.key(group));
+        batch.delete_cf(self.db().family(Family::State), Record::Floor.key(group));
         self.db().put_record(batch, group, Record::Generation, &generation);
     }
 }
@@ -147,6 +152,29 @@ mod tests {
         assert_eq!(tail.membership.expect("a membership").voters(), BTreeSet::from([1]));
         assert_eq!(log.read_vote().await.expect("vote"), Some(Vote::new_committed(10, 1)));
         assert_eq!(replica.generation, 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_replica_whose_state_is_ahead_of_its_log_goes_on_without_a_gap() {
+        let folder = tempfile::tempdir().expect("folder");
+        let store = store(&folder);
+        {
+            let (_, mut log, _) = replica(&store, 7, Arc::new(Recorder::default()));
+            log.blocking_append((0..3).map(|index| command(3, index))).await.expect("append");
+        }
+        // As a snapshot leaves it whose process ended before the log was cut.
+        let mut batch = WriteBatch::default();
+        let applied: Applied = store.db().record(GROUP, Record::Applied).expect("read").unwrap_or_default();
+        let applied = Applied { at: Some(LogPosition { term: 4, index: 9 }), ..applied };
+        store.db().put_record(&mut batch, GROUP, Record::Applied, &applied);
+        store.db().write(batch).expect("write");
+        let at = store.recover(GROUP, 1, 1).expect("recovered");
+        assert_eq!(at, LogPosition { term: 5, index: 10 });
+        let (replica, mut log, _) = replica(&store, 7, Arc::new(Recorder::default()));
+        assert_eq!(log.try_get_log_entries(0..99).await.expect("no gap").len(), 1);
+        let state = log.get_log_state().await.expect("state");
+        assert_eq!((state.last_purged_log_id, state.last_log_id), (applied.at.map(log_id), Some(log_id(at))));
+        assert_eq!(replica.tail.read().last, Some(at));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

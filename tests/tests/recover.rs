@@ -33,7 +33,8 @@ async fn stays_listed(router: &Router, numbers: &[PhoneNumber]) -> Result<usize>
 }
 
 async fn all_listed(router: &Router, numbers: &[PhoneNumber], what: &str) -> Result<()> {
-    until(READY_LIMIT, what, || async { Ok((stays_listed(router, numbers).await? == numbers.len()).then_some(())) }).await
+    until(READY_LIMIT, what, || async { Ok((stays_listed(router, numbers).await? == numbers.len()).then_some(())) })
+        .await
 }
 
 async fn suppress(router: &Router, numbers: &[PhoneNumber]) -> Result<()> {
@@ -76,7 +77,8 @@ async fn shards_go_on_from_one_replica_and_who_was_given_up_is_never_believed_ag
     let (before, after) = numbers.own[0][..2 * NUMBERS].split_at(NUMBERS);
     suppress(&router, before).await?;
     cluster.wait_level(&name).await?;
-    let refused = client.recover_shards(RecoverShardsRequest { shards: vec![0], why: "none".into(), ..Default::default() });
+    let refused =
+        client.recover_shards(RecoverShardsRequest { shards: vec![0], why: "none".into(), ..Default::default() });
     ensure!(refused.await.is_err(), "a shard with a majority was recovered");
 
     let mut gone: Vec<NodeId> = vec![cluster.node_id(1).await?, cluster.node_id(2).await?];

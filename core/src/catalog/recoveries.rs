@@ -12,6 +12,9 @@ use crate::ids::{NodeId, Position, RequestId, ShardId};
 /// Most recoveries of a cluster's life. They are never forgotten, so there must be an end.
 pub const MAX_RECOVERIES: usize = 100;
 
+/// Longest reason of a recovery, bytes.
+pub const MAX_REASON: usize = 1_024;
+
 /// A shard that is to go on from one replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Survivor {

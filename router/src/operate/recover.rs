@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use dnc_core::catalog::moves::MAX_WHY;
-use dnc_core::catalog::{Change, Recovery, Survivor};
+use dnc_core::catalog::{Change, Recovery, Survivor, recoveries};
 use dnc_core::ids::{NodeId, Position, ShardId};
 use dnc_core::moving::recover::{self, Outcome, Replica, Standing};
 use dnc_proto::internal as wire;
@@ -25,6 +24,8 @@ use crate::failure::Invalid;
 /// Nodes are given up only if they were silent this often, with this pause.
 const LOOKS: usize = 2;
 const PAUSE: Duration = Duration::from_secs(1);
+/// Longest reason, characters: of four bytes each at most, it fits into the catalog.
+const MAX_REASON: usize = recoveries::MAX_REASON / 4;
 
 /// What is said before anything is given up.
 const WARNINGS: [&str; 5] = [
@@ -64,8 +65,10 @@ impl<C: Cluster> Operators<C> {
     pub async fn recover(&self, asked: v1::RecoverShardsRequest) -> Result<v1::Recovery, Error> {
         let id = request(&asked.request_id)?;
         let why = asked.why.trim().to_owned();
-        if why.is_empty() || why.len() > MAX_WHY {
-            return Err(Invalid::new("why", format!("a reason of 1 to {MAX_WHY} bytes: it is kept for ever")).into());
+        if why.is_empty() || why.chars().count() > MAX_REASON {
+            return Err(
+                Invalid::new("why", format!("a reason of 1 to {MAX_REASON} characters: it is kept for ever")).into()
+            );
         }
         let confirmed: BTreeSet<ShardId> = asked.shards.iter().copied().map(ShardId).collect();
         let of = |known: &dnc_meta::Known| known.catalog.recoveries.past.iter().find(|past| past.id == id).map(told);

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalog::moves::MAX_WHY;
-use crate::catalog::recoveries::{Lineage, MAX_RECOVERIES, Recovery, Survivor};
+use crate::catalog::recoveries::{Lineage, MAX_REASON, MAX_RECOVERIES, Recovery, Survivor};
 use crate::catalog::{Catalog, Decision, Duty, Refusal, Repair};
 use crate::ids::{NodeId, RequestId, ShardId};
 
@@ -28,7 +27,7 @@ impl Catalog {
             return Err(Refusal::UnknownNode(*unknown));
         }
         let distinct: BTreeSet<ShardId> = shards.iter().map(|survivor| survivor.shard).collect();
-        if why.len() > MAX_WHY || shards.is_empty() || distinct.len() < shards.len() {
+        if why.len() > MAX_REASON || shards.is_empty() || distinct.len() < shards.len() {
             return Err(bad("it names no shard, or one twice, or has too long a reason"));
         }
         shards.iter().try_for_each(|survivor| self.may_go_on(survivor, &lost))?;
