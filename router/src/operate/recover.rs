@@ -29,8 +29,8 @@ const MAX_REASON: usize = recoveries::MAX_REASON / 4;
 
 /// What is said before anything is given up.
 const WARNINGS: [&str; 5] = [
-    "what was acknowledged, and only the nodes that are gone had, is lost: opt-outs that are not listed any more, and \
-     removals that are undone; for these shards neither \"no false clear\" nor \"nothing acknowledged is lost\" holds",
+    "what was acknowledged, and only the nodes that are gone had, is lost: opt-outs and ends of exemptions that nobody \
+     knows of any more, so that their numbers may be CLEAR, and removals that are undone; for these shards neither \"no false clear\" nor \"nothing acknowledged is lost\" holds",
     "how much that is, nobody can tell any more: it is what was written after the end of the log that is left",
     "import the opt-outs again from the dialers' own records, or from the last backup: one that is there already is \
      recognised, and does no harm",
