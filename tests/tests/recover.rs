@@ -19,22 +19,25 @@ const WHOLE_LIMIT: Duration = Duration::from_secs(240);
 /// Numbers that are suppressed before, and after.
 const NUMBERS: usize = 60;
 
-/// The number is listed, or it is not known whether it is: never that it may be called.
-async fn stays_listed(router: &Router, numbers: &[PhoneNumber]) -> Result<usize> {
-    let mut listed = 0;
+/// The worst of what is answered for these numbers: asking ends at the first that is not listed.
+async fn worst(router: &Router, numbers: &[PhoneNumber]) -> Result<Verdict> {
     for number in numbers {
         match router.check(*number).await? {
-            Verdict::Listed => listed += 1,
-            Verdict::Unknown(_) => {}
-            Verdict::Clear => bail!("a false clear"),
+            Verdict::Listed => {}
+            other => return Ok(other),
         }
     }
-    Ok(listed)
+    Ok(Verdict::Listed)
 }
 
+/// Waits until all of them are listed; none may be clear on the way there.
 async fn all_listed(router: &Router, numbers: &[PhoneNumber], what: &str) -> Result<()> {
-    until(READY_LIMIT, what, || async { Ok((stays_listed(router, numbers).await? == numbers.len()).then_some(())) })
-        .await
+    let known = until(READY_LIMIT, what, || async {
+        let worst = worst(router, numbers).await?;
+        Ok((!matches!(worst, Verdict::Unknown(_))).then_some(worst))
+    });
+    ensure!(known.await? == Verdict::Listed, "a false clear: {what}");
+    Ok(())
 }
 
 async fn suppress(router: &Router, numbers: &[PhoneNumber]) -> Result<()> {
@@ -96,7 +99,7 @@ async fn shards_go_on_from_one_replica_and_who_was_given_up_is_never_believed_ag
     let shards: Vec<u32> = preview.shards.iter().map(|shard| shard.shard).collect();
     let few = RecoverShardsRequest { shards: shards[1..].to_vec(), why: "too few".into(), ..Default::default() };
     ensure!(client.recover_shards(few).await.is_err(), "not all that is given up was named");
-    ensure!(stays_listed(&router, before).await? == 0, "nothing may be answered before");
+    ensure!(worst(&router, before).await? == Verdict::Unknown(Cause::Unavailable), "nothing may be answered before");
     let named = RecoverShardsRequest { shards, why: "two volumes were lost".into(), ..Default::default() };
     let done = client.recover_shards(named).await.context("recover the shards")?;
     ensure!(done.gone == gone, "{done:?}");
