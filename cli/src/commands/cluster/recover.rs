@@ -102,7 +102,7 @@ fn show(preview: &RecoveryPreview) -> Result<()> {
              replaced: dnc cluster replace",
         );
     }
-    let rows: Vec<_> = preview.shards.iter().flat_map(|shard| {
+    let rows = preview.shards.iter().flat_map(|shard| {
         shard.replicas.iter().map(|replica| {
             let at = |known: String| if replica.state == "gone" { "-".to_owned() } else { known };
             vec![
@@ -116,7 +116,7 @@ fn show(preview: &RecoveryPreview) -> Result<()> {
             ]
         })
     });
-    let rows = rows.collect::<Vec<_>>();
+    let rows: Vec<_> = rows.collect();
     if !rows.is_empty() {
         output::table(&["SHARD", "NODE", "REPLICA", "TERM", "LOG ENDS AT", "APPLIED", "SUPPRESSIONS"], &rows)?;
     }
