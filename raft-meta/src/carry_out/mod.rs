@@ -78,6 +78,15 @@ pub async fn run(group: &Group, board: &Board, options: &Options) {
     }
 }
 
+/// The first of the nodes that a recovery is to give up and that answers this voter all the same; none if it was done before.
+pub async fn answering(catalog: &Catalog, recovery: RequestId, lost: &BTreeSet<NodeId>) -> Option<NodeId> {
+    if catalog.recoveries.past.iter().any(|past| past.id == recovery) {
+        return None;
+    }
+    let seen = Connections::default().look(catalog).await;
+    lost.iter().copied().find(|node| seen.replicas.contains_key(node))
+}
+
 // === impl Watch ===
 
 impl Watch {
