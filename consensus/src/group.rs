@@ -128,6 +128,11 @@ impl Group {
         self.inner.replica.group
     }
 
+    /// Counts the recoveries of the group that this replica belongs to.
+    pub fn generation(&self) -> u64 {
+        self.inner.replica.generation
+    }
+
     /// The state as it is now. It does not follow the group through a snapshot: ask again for each
     /// use, or take what [`Machine::load`](crate::Machine::load) brings.
     pub fn keyspace(&self) -> Keyspace {
@@ -338,7 +343,7 @@ fn stopped(_: Fatal<Types>) -> GroupError {
     GroupError::Stopped
 }
 
-/// A group's place while it is worked on; free again when that has ended, failed, panicked or was given up.
+/// A group's place while it starts or is worked on; free again when that has ended without a group, failed, panicked or was given up.
 struct Reserved<'a> {
     groups: &'a Groups,
     id: GroupId,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dnc_consensus::{Group, Host, Role};
+use dnc_core::catalog::Catalog;
 use dnc_core::ids::{NodeId, ShardId};
 use dnc_meta::CatalogCache;
 use tokio::sync::Semaphore;
@@ -25,6 +26,9 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 /// A replica that has run for so long is well.
 const WELL: Duration = Duration::from_secs(30);
+
+/// The catalog is waited for in turns of this.
+const REMIND: Duration = Duration::from_secs(60);
 
 /// Time for a replica to stop.
 const STOP: Duration = Duration::from_secs(10);
@@ -68,6 +72,10 @@ impl Tender {
                 Ok(replica) => {
                     tokio::select! {
                         why = stopped(&replica.group) => why,
+                        () = self.superseded(&replica.group, shard) => {
+                            self.hosting.leaves(shard);
+                            continue;
+                        }
                         never = self.found(&replica.group, shard) => match never {},
                         never = self.prosper(shard, &mut pause) => match never {},
                     }
@@ -86,6 +94,10 @@ impl Tender {
         // Nobody closes the semaphore.
         let _turn = self.starts.acquire().await.ok();
         let known = self.cache.get();
+        if let Some(lineage) = known.catalog.recoveries.lineages.get(&id) {
+            let alone = lineage.survivor == self.node;
+            self.host.enter_generation(group_of(id), lineage.generation, alone).await?;
+        }
         let shard = Shard::new(id, known.catalog.shard_map.shards());
         shard.want(wanted(&known.catalog))?;
         let group = self.host.start_group(group_of(id), shard.clone()).await?;
@@ -110,6 +122,13 @@ impl Tender {
         }
         self.hosting.founded(shard);
         std::future::pending().await
+    }
+
+    /// Returns when the group goes on as a newer generation: what this replica says counts for nothing any more.
+    async fn superseded(&self, group: &Group, shard: ShardId) {
+        let newer = |catalog: &Catalog| catalog.generation(shard) > group.generation();
+        while self.cache.wait_for(REMIND, newer).await.is_err() {}
+        tracing::warn!(shard = shard.0, "the shard is recovered without a majority; its replica here starts again");
     }
 
     /// After a while it is well: what was wrong before is forgotten.

@@ -128,6 +128,7 @@ fn standing(replica: &Replica) -> wire::Standing {
         leader: replica.group.leader().unwrap_or(0),
         // Read before the answer is made: it may show more than this says, never less.
         applied: replica.group.status().applied.map(super::status::position),
+        generation: replica.group.generation(),
     }
 }
 

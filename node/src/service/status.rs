@@ -100,6 +100,7 @@ fn status_of(replica: &Replica, checksum: bool) -> Result<wire::Replica, ShardEr
         leader: status.leader.unwrap_or(0),
         last: replica.group.tail().last.map(position),
         applied: status.applied.map(position),
+        generation: replica.group.generation(),
         checksum,
         receiving_bytes: status.receiving,
         suppressions: size.suppressions,

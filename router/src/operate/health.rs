@@ -106,7 +106,18 @@ fn shards_at_a_loss(picture: &Picture) -> Vec<Problem> {
                 "{} without a majority of replicas: their numbers are UNKNOWN, and opt-outs for them fail",
                 named(&lost)
             ),
-            advice: "bring their nodes back; which they are is said below".into(),
+            advice: "bring their nodes back; which they are is said below; if their data is gone for good: dnc cluster recover"
+                .into(),
+        });
+    }
+    let vacant = ids(&|shard| !shard.vacant.is_empty());
+    if !vacant.is_empty() {
+        problems.push(Problem {
+            severity: Severity::Degraded,
+            what: format!("{} recovered without a majority, and not back to all replicas yet", named(&vacant)),
+            advice:
+                "wait: they are made anew by a plan as far as there are nodes for them; if there is none, add nodes"
+                    .into(),
         });
     }
     if !leaderless.is_empty() {

@@ -239,6 +239,7 @@ impl Script {
                 membership: vec![wire::VoterSet { nodes: BTreeSet::from([1, 2, 3]).into_iter().collect() }],
                 barrier: self.barrier,
                 leader: 0,
+                generation: 0,
             }),
             has_view: (self.views.0..=self.views.1).contains(&view),
             live_hits: live.collect(),
