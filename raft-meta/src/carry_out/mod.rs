@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use dnc_core::catalog::moves::MAX_MOVES;
 use dnc_core::catalog::{Catalog, Change, Duty, Move, Plan, Purpose};
-use dnc_core::ids::{NodeId, ShardId};
+use dnc_core::ids::{NodeId, RequestId, ShardId};
 use dnc_core::moving::turn::turn;
 use dnc_core::moving::{MOVES_AT_ONCE, lead, plan, repair, step};
 use dnc_proto::internal as wire;
@@ -95,7 +95,7 @@ pub async fn answering(catalog: &Catalog, recovery: RequestId, lost: &BTreeSet<N
     if catalog.recoveries.past.iter().any(|past| past.id == recovery) {
         return None;
     }
-    let seen = Connections::default().look(catalog).await;
+    let seen = Connections::new(nodes::tcp()).look(catalog).await;
     lost.iter().copied().find(|node| seen.replicas.contains_key(node))
 }
 

@@ -8,7 +8,6 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::cluster::problem;
 use super::openapi::KeyHeader;
 use super::problem::Problem;
 use super::read::Body;
@@ -47,7 +46,7 @@ pub fn routes<C: Cluster>() -> OpenApiRouter<State<C>> {
     responses((status = 200, description = "What is left, and what would be lost.", body = v1::RecoveryPreview))
 )]
 pub async fn preview<C: Cluster>(Shared(state): Shared<State<C>>) -> Result<Json<v1::RecoveryPreview>, Problem> {
-    state.operators.preview_recovery().await.map(Json).map_err(|why| problem(&why))
+    state.operators.preview_recovery().await.map(Json).map_err(Problem::in_body)
 }
 
 /// UNSAFE: has shards that lost their majority for good go on from one replica each.
@@ -70,7 +69,7 @@ pub async fn recover<C: Cluster>(
     id: WriteId,
     Body(body): Body<RecoverBody>,
 ) -> Result<Json<v1::Recovery>, Problem> {
-    let request_id = id.named(&body.request_id).map_err(|why| Problem::in_body(&why))?;
+    let request_id = id.named(&body.request_id).map_err(Problem::in_body)?;
     let request = v1::RecoverShardsRequest { shards: body.shards, why: body.why, request_id };
-    state.operators.recover(request).await.map(Json).map_err(|why| problem(&why))
+    state.operators.recover(request).await.map(Json).map_err(Problem::in_body)
 }
