@@ -103,7 +103,7 @@ fn show(preview: &RecoveryPreview) -> Result<()> {
         );
     }
     let rows = preview.shards.iter().flat_map(|shard| {
-        shard.replicas.iter().map(|replica| {
+        shard.replicas.iter().map(move |replica| {
             let at = |known: String| if replica.state == "gone" { "-".to_owned() } else { known };
             vec![
                 shard.shard.to_string(),
