@@ -100,7 +100,8 @@ fn handler(reach: Reach) -> Handler {
                     let numbers: Vec<PhoneNumber> = codec::decode(&body).map_err(malformed)?;
                     let asker = Asker { tenant: DEFAULT_TENANT_ID, brand: None, campaign: None };
                     let checked = reach.route.check(&numbers, &asker, "", Instant::now() + CHECK).await;
-                    let seen: Vec<Seen> = checked.judgements.iter().map(seen).collect();
+                    let judged = (0..numbers.len()).filter_map(|at| checked.judgements.get(at));
+                    let seen: Vec<Seen> = judged.map(|judged| seen(judged.judgement())).collect();
                     Ok(codec::encode(&seen))
                 }
                 WRITES => {

@@ -79,6 +79,8 @@ impl Service {
             barrier: replica.shard.barrier(),
             leader: replica.group.leader().unwrap_or(0),
             applied: replica.group.applied().map(position),
+            // Nothing is recovered here.
+            generation: 0,
         }
     }
 

@@ -87,6 +87,11 @@ impl Judgements {
         self.of.len()
     }
 
+    /// No number was judged.
+    pub fn is_empty(&self) -> bool {
+        self.of.is_empty()
+    }
+
     /// The judgement of a number.
     pub fn get(&self, at: usize) -> Option<&Arc<SharedJudgement>> {
         self.distinct.get(self.place(at)?)
