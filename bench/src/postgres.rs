@@ -15,6 +15,7 @@ use nix::unistd::{User, geteuid};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 
 use crate::drawn::{Asked, Drawn};
 use crate::measure::{Count, Rate};
@@ -32,6 +33,10 @@ const BIGINT: u32 = 20;
 const BIGINT_ARRAY: u32 = 1_016;
 /// Bytes of one piece of a load.
 const PIECE: usize = 1 << 20;
+
+/// Time for the server to take connections, and how often that is tried.
+const START: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How numbers are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +104,7 @@ impl Postgres {
 
     /// Puts the numbers in; the bytes of the table with its index.
     pub async fn load(&self, list: &NationalList) -> Result<u64> {
-        let mut connection = self.connect().await?;
+        let mut connection = self.wait().await?;
         connection.simple("CREATE TABLE listed (number bigint)").await?;
         connection.message(b'Q', b"COPY listed FROM STDIN\0");
         connection.flush().await?;
@@ -159,6 +164,18 @@ impl Postgres {
             }
         });
         Count::sum(try_join_all(each).await?)
+    }
+
+    /// Opens the first connection: the server takes some time until it answers.
+    async fn wait(&self) -> Result<Connection> {
+        let deadline = Instant::now() + START;
+        loop {
+            match self.connect().await {
+                Ok(connection) => return Ok(connection),
+                Err(error) if Instant::now() >= deadline => return Err(error.context("PostgreSQL does not start")),
+                Err(_) => sleep(LOOK).await,
+            }
+        }
     }
 
     async fn connect(&self) -> Result<Connection> {

@@ -2,7 +2,7 @@
 //!
 //! Meta voters, storage nodes, routers and clients are hosts of a `turmoil` simulation. Latency, loss, partitions, power
 //! cuts and restarts are drawn from the seed, and so are Raft's election timeouts, what the disks take, and what the
-//! clients do. The same seed gives the same trace, to the byte of every message. What was promised is checked while it
+//! clients do. The same seed is to give the same trace, to the byte of every message. What was promised is checked while it
 //! runs and after all is healed ([`model`], [`watch`]).
 //!
 //! **The product's own code** decides: the shard's state machine with its overlay, filter and resident versions

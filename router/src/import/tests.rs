@@ -13,7 +13,6 @@ use tokio::sync::mpsc;
 use super::version::Loading;
 use super::*;
 use crate::failure::{Failure, Kind};
-use crate::route::WriteError;
 use crate::testing::{Fake, Lost, SHARDS, Written};
 
 const FILE: &str = "2026-11-9_201_x.txt";
@@ -121,7 +120,7 @@ async fn before_the_shards_are_placed_a_list_is_refused_and_nothing_is_begun() {
     fake.registry("federal", RegistryKind::Federal);
     let error = run(&fake, header(), &[(FILE, "201,5550100\n")]).await.expect_err("nowhere to keep it");
     assert_eq!(error.kind(), Kind::Unavailable);
-    assert!(matches!(error, Error::Write(WriteError::NotPlaced)), "{error}");
+    assert!(matches!(error, Error::NotReady), "{error}");
     assert!(fake.known().catalog.registry_named("federal").expect("made").versions.is_empty());
 }
 

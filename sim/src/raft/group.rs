@@ -244,6 +244,8 @@ fn config(snapshot_entries: u64) -> openraft::Config {
 // === impl Flusher ===
 
 impl Flusher {
+    // Raft bounds what it has under way, and each entry waits for one sync.
+    #[allow(clippy::disallowed_methods, reason = "what is sent is bounded by what Raft has under way")]
     fn start(disk: Disk, dice: Dice) -> Flusher {
         let (queue, mut waiting) = mpsc::unbounded_channel::<(u64, Box<dyn FnOnce() + Send>)>();
         drop(Rt::spawn(async move {

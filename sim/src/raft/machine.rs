@@ -16,6 +16,9 @@ use super::group::Parts;
 use super::{Entry, LogId, Pairs, Reply, Snapshot, SnapshotMeta, StoredMembership, Types, membership, position};
 use crate::disk::{Saved, Write};
 
+/// Keys with their values.
+type State = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// The state machine of one group.
 pub struct StateMachine {
     parts: Arc<Parts>,
@@ -75,7 +78,7 @@ impl StateMachine {
         SnapshotMeta { last_log_id: self.applied, last_membership: self.membership.clone() }
     }
 
-    fn pairs(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn pairs(&self) -> Result<State, StoreError> {
         let mut pairs = Vec::new();
         self.state.scan(b"", |key, value| {
             pairs.push((key.to_vec(), value.to_vec()));
