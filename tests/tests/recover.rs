@@ -76,7 +76,7 @@ async fn shards_go_on_from_one_replica_and_who_was_given_up_is_never_believed_ag
     let name = cluster.name().await?;
     let numbers = Numbers::for_clients(1);
     cluster.import(&numbers.list_files()).await?;
-    let (router, client) = (cluster.router(0).await?, Client::new(&cluster.router_urls())?);
+    let (router, client) = (cluster.router(0).await?, Client::new(cluster.router_urls())?);
     let (before, after) = numbers.own[0][..2 * NUMBERS].split_at(NUMBERS);
     suppress(&router, before).await?;
     cluster.wait_level(&name).await?;
