@@ -1,5 +1,6 @@
 //! What the network sees of a voter: its identity always, the catalog once it has a group.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use dnc_consensus::{Group, WriteError};
 use dnc_core::catalog::{Change, Decision, Refusal};
 use dnc_core::codec;
+use dnc_core::ids::{NodeId, RequestId};
 use dnc_proto::CLUSTER_KEY;
 use dnc_proto::internal::meta_service_server::{MetaService, MetaServiceServer};
 use dnc_proto::internal::propose_response::Outcome;
@@ -128,6 +130,25 @@ impl Service {
             .map_or(String::new(), |voter| voter.service.clone())
     }
 
+    /// What keeps shards from being recovered without these nodes, if anything does: whoever proposes it may be cut off
+    /// from nodes that the others reach. Only a voter that has just led a majority looks, so that its word is not an old
+    /// one, nor the change left in the log of one that can decide nothing.
+    async fn hinders(
+        &self,
+        group: &Group,
+        board: &Board,
+        recovery: RequestId,
+        lost: &BTreeSet<NodeId>,
+        limit: Duration,
+    ) -> Result<Option<Outcome>, Status> {
+        if let Err(error) = group.write(codec::encode(&Change::Read), limit).await {
+            return self.outcome(Err(error)).map(Some);
+        }
+        let Some(node) = carry_out::answering(&board.catalog(), recovery, lost).await else { return Ok(None) };
+        let why = Refusal::BadRecovery(format!("node {node} answers the meta group, so it is not lost"));
+        self.outcome(Ok(codec::encode(&Decision::Refused(why)))).map(Some)
+    }
+
     fn outcome(&self, written: Result<Vec<u8>, WriteError>) -> Result<Outcome, Status> {
         let (word, outcome) = match written {
             Ok(reply) => {
@@ -169,12 +190,8 @@ impl MetaService for Service {
         })?;
         let limit = Duration::from_millis(request.limit_ms.into()).min(MAX_WAIT);
         if let Change::Recover { id, lost, .. } = &change
-            && group.is_leader()
-            && let Some(node) = carry_out::answering(&board.catalog(), *id, lost).await
+            && let Some(outcome) = self.hinders(group, board, *id, lost, limit).await?
         {
-            // Whoever proposes it may be cut off from nodes that the others reach.
-            let why = Refusal::BadRecovery(format!("node {node} answers the meta group, so it is not lost"));
-            let outcome = self.outcome(Ok(codec::encode(&Decision::Refused(why))))?;
             return Ok(Response::new(ProposeResponse { outcome: Some(outcome) }));
         }
         let written = group.write(request.change, limit).await;

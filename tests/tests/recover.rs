@@ -1,6 +1,7 @@
 //! Shards that lost two of three replicas for good go on from the third: what it had stays, and who was given up is never
 //! believed again, not even two of them together while nobody can tell them.
 
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -13,6 +14,7 @@ use dnc_tests::cluster::{Cluster, ClusterName, READY_LIMIT, replicas_of};
 use dnc_tests::grpc::Router;
 use dnc_tests::numbers::Numbers;
 use dnc_tests::wait::until;
+use serde_json::Value;
 
 /// How long a cluster may take to be whole again on a machine that is busy.
 const WHOLE_LIMIT: Duration = Duration::from_secs(240);
@@ -70,6 +72,20 @@ async fn leads(cluster: &Cluster, name: &ClusterName, nodes: &[usize]) -> Result
     .await
 }
 
+fn none() -> RecoverShardsRequest {
+    RecoverShardsRequest::default()
+}
+
+/// `dnc cluster recover ...`, as an operator types it without a terminal: what it prints, and what it complains of.
+async fn dnc(cluster: &Cluster, arguments: &[&str]) -> Result<(Value, String)> {
+    let mut command = Command::new(cluster.binary());
+    command.args(["cluster", "recover", "--output", "json", "--router"]).arg(cluster.router_urls().join(","));
+    command.args(arguments).stdin(Stdio::null());
+    let running = tokio::task::spawn_blocking(move || command.output());
+    let output = tokio::time::timeout(READY_LIMIT, running).await.context("the command hangs")???;
+    Ok((serde_json::from_slice(&output.stdout).unwrap_or_default(), String::from_utf8_lossy(&output.stderr).into()))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shards_go_on_from_one_replica_and_who_was_given_up_is_never_believed_again() -> Result<()> {
     let mut cluster = Cluster::start().await?;
@@ -80,8 +96,7 @@ async fn shards_go_on_from_one_replica_and_who_was_given_up_is_never_believed_ag
     let (before, after) = numbers.own[0][..2 * NUMBERS].split_at(NUMBERS);
     suppress(&router, before).await?;
     cluster.wait_level(&name).await?;
-    let refused =
-        client.recover_shards(RecoverShardsRequest { shards: vec![0], why: "none".into(), ..Default::default() });
+    let refused = client.recover_shards(RecoverShardsRequest { shards: vec![0], why: "none".into(), ..none() });
     ensure!(refused.await.is_err(), "a shard with a majority was recovered");
 
     let mut gone: Vec<NodeId> = vec![cluster.node_id(1).await?, cluster.node_id(2).await?];
@@ -97,10 +112,12 @@ async fn shards_go_on_from_one_replica_and_who_was_given_up_is_never_believed_ag
     ensure!(preview.refused.is_empty() && !preview.warnings.is_empty(), "{preview:?}");
     ensure!(preview.gone.iter().map(|node| node.node).eq(gone.iter().copied()), "{preview:?}");
     let shards: Vec<u32> = preview.shards.iter().map(|shard| shard.shard).collect();
-    let few = RecoverShardsRequest { shards: shards[1..].to_vec(), why: "too few".into(), ..Default::default() };
-    ensure!(client.recover_shards(few).await.is_err(), "not all that is given up was named");
+    let named = RecoverShardsRequest { shards, gone: gone.clone(), why: "two volumes were lost".into(), ..none() };
+    let few = RecoverShardsRequest { shards: named.shards[1..].to_vec(), ..named.clone() };
+    ensure!(client.recover_shards(few).await.is_err(), "not all shards that are given up were named");
+    let few = RecoverShardsRequest { gone: gone[1..].to_vec(), ..named.clone() };
+    ensure!(client.recover_shards(few).await.is_err(), "not all nodes that are given up were named");
     ensure!(worst(&router, before).await? == Verdict::Unknown(Cause::Unavailable), "nothing may be answered before");
-    let named = RecoverShardsRequest { shards, why: "two volumes were lost".into(), ..Default::default() };
     let done = client.recover_shards(named).await.context("recover the shards")?;
     ensure!(done.gone == gone, "{done:?}");
 
@@ -148,5 +165,61 @@ async fn shards_go_on_from_one_replica_and_who_was_given_up_is_never_believed_ag
     ensure!(cluster.compare_replicas(&name).await? > 0, "the replicas are equal because they are empty");
     let catalog = cluster.catalog().await?;
     ensure!(gone.iter().all(|node| !catalog.nodes.contains_key(node)), "they are retired");
+    cluster.passed()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recovery_goes_on_whoever_dies_between_its_steps() -> Result<()> {
+    let mut cluster = Cluster::start().await?;
+    let name = cluster.name().await?;
+    let numbers = Numbers::for_clients(1);
+    cluster.import(&numbers.list_files()).await?;
+    let (router, client) = (cluster.router(0).await?, Client::new(cluster.router_urls())?);
+    let (before, after) = numbers.own[0][..2 * NUMBERS].split_at(NUMBERS);
+    suppress(&router, before).await?;
+    cluster.wait_level(&name).await?;
+    let gone = [cluster.node_id(1).await?, cluster.node_id(2).await?];
+    for _ in 0..2 {
+        cluster.forget_node(cluster.nodes[1].index)?.kill9()?;
+    }
+
+    let told = until(READY_LIMIT, "the shards to be without a majority", || async {
+        let (told, _) = dnc(&cluster, &[]).await?;
+        Ok(told["confirm"].as_str().filter(|names| !names.is_empty()).map(str::to_owned))
+    });
+    let names = told.await?;
+    for node in gone {
+        ensure!(names.split(',').any(|name| name == format!("node-{node}")), "{names}");
+    }
+    let (done, why) = dnc(&cluster, &["--unsafe"]).await?;
+    ensure!(done.is_null() && why.contains(&names), "nobody has confirmed it: {why}");
+    let (done, why) = dnc(&cluster, &["--unsafe", "--confirm", &format!("node-9999,{names}")]).await?;
+    ensure!(done.is_null() && why.contains(&names), "something else was confirmed: {why}");
+    let (done, why) = dnc(&cluster, &["--unsafe", "--confirm", &names, "--why", "two volumes were lost"]).await?;
+    ensure!(done["gone"] == serde_json::json!(gone), "{done} {why}");
+
+    // It is decided. Who carries it out dies, and so does the only one that is left.
+    let leader = cluster.meta_leader().await.context("a voter leads")?;
+    cluster.meta[leader].kill9()?;
+    cluster.nodes[0].kill9()?;
+    cluster.nodes[0].run()?;
+    all_listed(&router, before, "what was acknowledged before").await?;
+    cluster.meta[leader].run()?;
+    suppress(&router, after).await?;
+    cluster.add_node().await?;
+    cluster.add_node().await?;
+    until(READY_LIMIT, "replicas to be made anew", || async {
+        Ok(client.cluster_status().await?.plan.is_some_and(|plan| plan.done > 0).then_some(()))
+    })
+    .await?;
+    let leader = cluster.meta_leader().await.context("a voter leads")?;
+    cluster.meta[leader].kill9()?;
+    whole(&client).await?;
+    cluster.meta[leader].run()?;
+    for listed in [before, after] {
+        all_listed(&router, listed, "everything").await?;
+    }
+    cluster.wait_level(&name).await?;
+    ensure!(cluster.compare_replicas(&name).await? > 0, "the replicas are equal because they are empty");
     cluster.passed()
 }

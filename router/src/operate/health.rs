@@ -169,6 +169,12 @@ pub fn of_node(picture: &Picture, node: &Node) -> Vec<Problem> {
 /// What has become of a node that found damage in its data.
 fn of_damage(picture: &Picture, id: NodeId) -> Option<Problem> {
     let (what, advice) = match picture.catalog.moves.repairs.get(&id)? {
+        Repair::Granted if picture.catalog.recoveries.gave_up(id) => (
+            format!("node {id} was given up when shards were recovered without it"),
+            "wait: what is placed on it is made anew as far as there are nodes for that; if there is none, add nodes; if it \
+             comes back, it joins as another node, without its data"
+                .into(),
+        ),
         Repair::Waiting => (
             format!("node {id} has found damage in its data, and waits for the word to give it up"),
             "it is let go once no other node is being replaced, no plan is carried out, and each of its shards has a \

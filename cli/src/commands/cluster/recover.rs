@@ -23,7 +23,8 @@ pub struct Recover {
     /// Only say what is left and what would be lost, as without --unsafe.
     #[arg(long)]
     dry_run: bool,
-    /// What is given up, by name, as it is said before: shard-3,shard-7..9. Asked for on a terminal unless given.
+    /// What is given up, by name, as it is said before: shard-3,shard-7..9,node-2,node-5. Asked for on a terminal unless
+    /// given.
     #[arg(long, value_name = "NAMES", requires = "break_promises")]
     confirm: Option<String>,
     /// Why: it is kept in the cluster's history for ever.
@@ -34,6 +35,13 @@ pub struct Recover {
     request_id: String,
     #[command(flatten)]
     caller: Caller,
+}
+
+/// What somebody gives up.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct GivenUp {
+    shards: BTreeSet<u32>,
+    nodes: BTreeSet<u64>,
 }
 
 /// Says what is left, and has it done if that is wanted and confirmed.
@@ -60,9 +68,10 @@ pub async fn run(asked: Recover) -> Result<()> {
         Some(names) => names,
         None => ask(&preview)?,
     };
-    let shards = parse(&confirm).context("the names of what is given up")?.into_iter().collect();
+    let GivenUp { shards, nodes } = parse(&confirm).context("the names of what is given up")?;
+    let (shards, gone) = (shards.into_iter().collect(), nodes.into_iter().collect());
     // Repeated with the id of one that was done, it is told again: so it is asked even if nothing is left to do.
-    let request = RecoverShardsRequest { shards, why: asked.why, request_id: asked.request_id };
+    let request = RecoverShardsRequest { shards, gone, why: asked.why, request_id: asked.request_id };
     let done = client.recover_shards(request).await.map_err(explain).context("recover the shards")?;
     match told {
         Output::Json => output::json(&done),
@@ -80,7 +89,7 @@ pub async fn run(asked: Recover) -> Result<()> {
 fn ask(preview: &RecoveryPreview) -> Result<String> {
     if preview.confirm.is_empty() {
         show(preview)?;
-        bail!("nothing is to be recovered");
+        bail!("nothing can be recovered now");
     }
     if !std::io::stdin().is_terminal() {
         bail!("what is given up has to be confirmed by name: --confirm {}", preview.confirm);
@@ -153,21 +162,21 @@ pub fn in_words(recovery: &Recovery) -> String {
     )
 }
 
-/// Shards by name: "shard-3,shard-7..9".
-fn parse(names: &str) -> Result<BTreeSet<u32>> {
-    let mut shards = BTreeSet::new();
+/// Shards and nodes by name: "shard-3,shard-7..9,node-2".
+fn parse(names: &str) -> Result<GivenUp> {
+    let mut given = GivenUp::default();
     for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        let id = |text: &str| -> Result<u32> {
-            text.parse()
-                .ok()
-                .filter(|id| *id < SHARDS_MAX)
-                .with_context(|| format!("{name} is not the name of a shard"))
-        };
-        let range = name.strip_prefix("shard-").with_context(|| format!("{name} is not the name of a shard"))?;
+        let strange = || format!("{name} is not the name of a shard or a node");
+        if let Some(node) = name.strip_prefix("node-") {
+            given.nodes.insert(node.parse().with_context(strange)?);
+            continue;
+        }
+        let id = |text: &str| text.parse::<u32>().ok().filter(|id| *id < SHARDS_MAX).with_context(strange);
+        let range = name.strip_prefix("shard-").with_context(strange)?;
         let (first, last) = range.split_once("..").unwrap_or((range, range));
-        shards.extend(id(first)?..=id(last)?);
+        given.shards.extend(id(first)?..=id(last)?);
     }
-    Ok(shards)
+    Ok(given)
 }
 
 #[cfg(test)]
@@ -175,11 +184,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shards_are_named_one_by_one_or_by_runs() {
-        assert_eq!(parse("shard-3,shard-7..9").expect("names"), [3, 7, 8, 9].into());
-        assert_eq!(parse(" shard-0 \n").expect("names"), [0].into());
-        assert!(parse("").expect("no names").is_empty());
-        for bad in ["3", "shard-", "shard-x", "shard-1..", "shard-0..4294967295", "yes"] {
+    fn shards_are_named_one_by_one_or_by_runs_and_nodes_one_by_one() {
+        let given = |shards: &[u32], nodes: &[u64]| GivenUp {
+            shards: shards.iter().copied().collect(),
+            nodes: nodes.iter().copied().collect(),
+        };
+        assert_eq!(parse("shard-3,shard-7..9,node-2").expect("names"), given(&[3, 7, 8, 9], &[2]));
+        assert_eq!(parse(" shard-0, node-12,node-4 \n").expect("names"), given(&[0], &[4, 12]));
+        assert_eq!(parse("").expect("no names"), GivenUp::default());
+        for bad in ["3", "shard-", "shard-x", "shard-1..", "shard-0..4294967295", "node-", "node-1..2", "yes"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

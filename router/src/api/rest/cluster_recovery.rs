@@ -23,6 +23,9 @@ pub struct RecoverBody {
     /// Exactly the shards that the preview names.
     #[schema(max_items = 4096)]
     shards: Vec<u32>,
+    /// Exactly the nodes that the preview says are gone: they are given up for good.
+    #[schema(max_items = 1000)]
+    gone: Vec<u64>,
     /// Why: it is kept for ever.
     #[schema(pattern = r"\S", max_length = 256)]
     why: String,
@@ -70,6 +73,6 @@ pub async fn recover<C: Cluster>(
     Body(body): Body<RecoverBody>,
 ) -> Result<Json<v1::Recovery>, Problem> {
     let request_id = id.named(&body.request_id).map_err(Problem::in_body)?;
-    let request = v1::RecoverShardsRequest { shards: body.shards, why: body.why, request_id };
+    let request = v1::RecoverShardsRequest { shards: body.shards, why: body.why, request_id, gone: body.gone };
     state.operators.recover(request).await.map(Json).map_err(Problem::in_body)
 }
