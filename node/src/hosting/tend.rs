@@ -108,11 +108,13 @@ impl Tender {
 
     /// Gives a new group its first members; a group that lives already has them. Every first voter says the same, so it
     /// does not matter who is first. Not before the time in which a replica that has just started may not campaign. A
-    /// shard that has moved has a group, and whoever is on the way into one waits to be taken in.
+    /// shard that has moved has a group, and whoever is on the way into one waits to be taken in. So has one that was
+    /// recovered, also if the catalog that was read at the start is too old to say so.
     async fn found(&self, group: &Group, shard: ShardId) -> Infallible {
         let catalog = &self.cache.get().catalog;
         let voters: BTreeSet<NodeId> = catalog.shard_map.replicas(shard).iter().copied().collect();
-        let is_first = !catalog.moves.moved.contains(&shard) && voters.contains(&self.node);
+        let has_group = catalog.moves.moved.contains(&shard) || group.generation() > 0;
+        let is_first = !has_group && voters.contains(&self.node);
         let mut warned = false;
         while is_first && let Err(error) = group.initialize(voters.clone()).await {
             if !std::mem::replace(&mut warned, true) {
