@@ -12,6 +12,7 @@ mod drawn;
 mod measure;
 mod ours;
 mod pin;
+mod pipe;
 mod postgres;
 mod redis;
 mod report;

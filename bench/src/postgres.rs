@@ -13,12 +13,11 @@ use dnc_core::generate::NationalList;
 use futures::future::try_join_all;
 use nix::unistd::{User, geteuid};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use crate::drawn::{Asked, Drawn};
 use crate::measure::{Count, Rate};
+use crate::pipe::Pipe;
 use crate::server::Server;
 
 /// Who owns the database. PostgreSQL does not run as root.
@@ -54,12 +53,7 @@ pub struct Postgres {
     _folder: TempDir,
 }
 
-struct Connection {
-    stream: TcpStream,
-    out: Vec<u8>,
-    buffer: Vec<u8>,
-    read: usize,
-}
+struct Connection(Pipe);
 
 // === impl Postgres ===
 
@@ -107,7 +101,7 @@ impl Postgres {
         let mut connection = self.wait().await?;
         connection.simple("CREATE TABLE listed (number bigint)").await?;
         connection.message(b'Q', b"COPY listed FROM STDIN\0");
-        connection.flush().await?;
+        connection.0.flush().await?;
         connection.until(b'G').await?;
         let mut piece = Vec::with_capacity(PIECE + 32);
         for number in list.ascending() {
@@ -115,13 +109,13 @@ impl Postgres {
             piece.push(b'\n');
             if piece.len() >= PIECE {
                 connection.message(b'd', &piece);
-                connection.flush().await?;
+                connection.0.flush().await?;
                 piece.clear();
             }
         }
         connection.message(b'd', &piece);
         connection.message(b'c', b"");
-        connection.flush().await?;
+        connection.0.flush().await?;
         connection.until(b'Z').await?;
         connection.simple("ALTER TABLE listed ADD PRIMARY KEY (number)").await?;
         connection.simple("VACUUM ANALYZE listed").await?;
@@ -179,14 +173,12 @@ impl Postgres {
     }
 
     async fn connect(&self) -> Result<Connection> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.context("connect to PostgreSQL")?;
-        stream.set_nodelay(true)?;
-        let mut connection = Connection { stream, out: Vec::new(), buffer: Vec::new(), read: 0 };
+        let mut connection = Connection(Pipe::connect(self.port).await?);
         let mut start = 196_608_u32.to_be_bytes().to_vec();
         start.extend_from_slice(b"user\0postgres\0database\0postgres\0\0");
-        connection.out.extend_from_slice(&(start.len() as u32 + 4).to_be_bytes());
-        connection.out.extend_from_slice(&start);
-        connection.flush().await?;
+        connection.0.out.extend_from_slice(&(start.len() as u32 + 4).to_be_bytes());
+        connection.0.out.extend_from_slice(&start);
+        connection.0.flush().await?;
         connection.until(b'Z').await?;
         Ok(connection)
     }
@@ -208,9 +200,9 @@ fn version(bin: &Path) -> Option<u32> {
 
 impl Connection {
     fn message(&mut self, kind: u8, body: &[u8]) {
-        self.out.push(kind);
-        self.out.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
-        self.out.extend_from_slice(body);
+        self.0.out.push(kind);
+        self.0.out.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
+        self.0.out.extend_from_slice(body);
     }
 
     async fn prepare(&mut self, how: How) -> Result<()> {
@@ -225,7 +217,7 @@ impl Connection {
         parse.extend_from_slice(&kind.to_be_bytes());
         self.message(b'P', &parse);
         self.message(b'S', b"");
-        self.flush().await?;
+        self.0.flush().await?;
         self.until(b'Z').await.map(drop)
     }
 
@@ -252,7 +244,7 @@ impl Connection {
         self.message(b'B', &bind);
         self.message(b'E', b"\0\0\0\0\0");
         self.message(b'S', b"");
-        self.flush().await?;
+        self.0.flush().await?;
         let rows = self.until(b'Z').await?;
         rows.iter().map(|row| Ok(u64::from_be_bytes(row.as_slice().try_into().context("a row is a bigint")?))).collect()
     }
@@ -261,47 +253,28 @@ impl Connection {
         let mut text = query.as_bytes().to_vec();
         text.push(0);
         self.message(b'Q', &text);
-        self.flush().await?;
+        self.0.flush().await?;
         self.until(b'Z').await
-    }
-
-    async fn flush(&mut self) -> Result<()> {
-        self.stream.write_all(&self.out).await?;
-        self.out.clear();
-        Ok(())
     }
 
     /// Reads up to a message of this kind; the first column of each row on the way.
     async fn until(&mut self, last: u8) -> Result<Vec<Vec<u8>>> {
         let mut rows = Vec::new();
         loop {
-            while self.buffer.len() < self.read + 5 {
-                self.more().await?;
-            }
-            let head = &self.buffer[self.read..];
+            let head = self.0.await_bytes(5).await?;
             let kind = head[0];
             let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
-            while self.buffer.len() < self.read + 1 + length {
-                self.more().await?;
-            }
-            let body = &self.buffer[self.read + 5..self.read + 1 + length];
+            let body = &self.0.await_bytes(1 + length).await?[5..=length];
             match kind {
                 b'E' => bail!("PostgreSQL says {}", String::from_utf8_lossy(body)),
                 // So many columns, then the length of each and its bytes.
                 b'D' => rows.push(body.get(6..).context("a row has a column")?.to_vec()),
                 _ => {}
             }
-            self.read += 1 + length;
+            self.0.take(1 + length);
             if kind == last {
                 return Ok(rows);
             }
         }
-    }
-
-    async fn more(&mut self) -> Result<()> {
-        self.buffer.drain(..self.read);
-        self.read = 0;
-        ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "PostgreSQL closed the connection");
-        Ok(())
     }
 }

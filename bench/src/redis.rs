@@ -11,11 +11,10 @@ use anyhow::{Context, Result, bail, ensure};
 use dnc_core::generate::NationalList;
 use futures::future::try_join_all;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::drawn::{Asked, Drawn};
 use crate::measure::{Count, Rate};
+use crate::pipe::Pipe;
 use crate::server::Server;
 
 /// The set of all numbers.
@@ -45,12 +44,7 @@ pub struct Redis {
     _folder: TempDir,
 }
 
-struct Connection {
-    stream: TcpStream,
-    out: Vec<u8>,
-    buffer: Vec<u8>,
-    read: usize,
-}
+struct Connection(Pipe);
 
 // === impl Redis ===
 
@@ -74,7 +68,7 @@ impl Redis {
         while numbers.peek().is_some() {
             let some: Vec<u64> = numbers.by_ref().take(ADD_AT_ONCE).collect();
             connection.command("SADD", ALL, &some);
-            connection.flush().await?;
+            connection.0.flush().await?;
             ensure!(connection.integer().await? == some.len() as i64, "a number was there already");
         }
         let one = connection.memory().await?;
@@ -85,7 +79,7 @@ impl Redis {
                 lines.push(line);
             }
             connection.command("SADD", &block.to_string(), &lines);
-            connection.flush().await?;
+            connection.0.flush().await?;
             connection.integer().await?;
         }
         Ok((one - empty, connection.memory().await? - one))
@@ -110,7 +104,7 @@ impl Redis {
                     asked.extend_from_slice(drawn.borrow_mut().many(size));
                     let begun = Instant::now();
                     connection.write(how, &asked);
-                    connection.flush().await?;
+                    connection.0.flush().await?;
                     if matches!(how, How::Many(_)) {
                         ensure!(connection.line(b'*').await? == size as i64, "an answer is missing");
                     }
@@ -126,9 +120,7 @@ impl Redis {
     }
 
     async fn connect(&self) -> Result<Connection> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.context("connect to Redis")?;
-        stream.set_nodelay(true)?;
-        Ok(Connection { stream, out: Vec::new(), buffer: Vec::new(), read: 0 })
+        Pipe::connect(self.port).await.map(Connection)
     }
 }
 
@@ -150,19 +142,13 @@ impl Connection {
         I: IntoIterator<Item = &'a u64, IntoIter: ExactSizeIterator>,
     {
         let members = members.into_iter();
-        let out = &mut self.out;
+        let out = &mut self.0.out;
         let written = write!(out, "*{}\r\n${}\r\n{name}\r\n${}\r\n{key}\r\n", members.len() + 2, name.len(), key.len());
         written.expect("a vector takes all");
         for member in members {
             let length = member.checked_ilog10().map_or(1, |log| log + 1);
             write!(out, "${length}\r\n{member}\r\n").expect("a vector takes all");
         }
-    }
-
-    async fn flush(&mut self) -> Result<()> {
-        self.stream.write_all(&self.out).await?;
-        self.out.clear();
-        Ok(())
     }
 
     async fn integer(&mut self) -> Result<i64> {
@@ -172,37 +158,27 @@ impl Connection {
     /// The number on the next line, which begins with this byte.
     async fn line(&mut self, kind: u8) -> Result<i64> {
         loop {
-            if let Some(end) = memchr::memchr(b'\n', &self.buffer[self.read..]) {
-                let line = &self.buffer[self.read..self.read + end];
+            if let Some(end) = memchr::memchr(b'\n', self.0.peek()) {
+                let line = &self.0.peek()[..end];
                 let digits = std::str::from_utf8(line.get(1..).unwrap_or_default())?.trim_end();
                 if line.first() != Some(&kind) {
                     bail!("Redis says {digits}");
                 }
                 let value = digits.parse()?;
-                self.read += end + 1;
+                self.0.take(end + 1);
                 return Ok(value);
             }
-            self.more().await?;
+            self.0.more().await?;
         }
-    }
-
-    async fn more(&mut self) -> Result<()> {
-        self.buffer.drain(..self.read);
-        self.read = 0;
-        ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "Redis closed the connection");
-        Ok(())
     }
 
     /// Bytes that Redis has taken.
     async fn memory(&mut self) -> Result<u64> {
-        self.out.extend_from_slice(b"INFO memory\r\n");
-        self.flush().await?;
+        self.0.out.extend_from_slice(b"INFO memory\r\n");
+        self.0.flush().await?;
         let length = usize::try_from(self.line(b'$').await?)?;
-        while self.buffer.len() < self.read + length + 2 {
-            self.more().await?;
-        }
-        let text = String::from_utf8_lossy(&self.buffer[self.read..self.read + length]).into_owned();
-        self.read += length + 2;
+        let text = String::from_utf8_lossy(&self.0.await_bytes(length + 2).await?[..length]).into_owned();
+        self.0.take(length + 2);
         let used = text.lines().find_map(|line| line.strip_prefix("used_memory:")).context("it says what it uses")?;
         Ok(used.trim().parse()?)
     }

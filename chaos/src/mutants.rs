@@ -72,7 +72,9 @@ fn prey(bug: Bug) -> (&'static str, &'static [&'static str]) {
         Bug::IgnoreLogTail => ("readers see only what is applied, not the log's tail", &["power-cut-in-burst"]),
         Bug::TailNotRebuilt => ("after a restart readers do not see the log's tail", &["power-cut-in-burst"]),
         Bug::AnswerFromOne => ("one replica's answer is enough", &["split"]),
-        Bug::OldestLogCounts => ("of a majority, the replica with the oldest log counts", &["kill-follower"]),
+        Bug::OldestLogCounts => {
+            ("of a majority, the replica with the oldest log counts", &["kill-follower-without-leases"])
+        }
         Bug::StaleMembership => ("the oldest membership that is named says who votes", &["moved-away"]),
         Bug::JudgeByOldCatalog => {
             ("a check is judged by an older catalog than a replica names", &["rule-while-router-cut-off"])
@@ -90,6 +92,13 @@ fn prey(bug: Bug) -> (&'static str, &'static [&'static str]) {
         Bug::FilterMissesAdds => ("a filter that grows misses what is added meanwhile", &["crowd"]),
         Bug::FilterNotFilled => ("the filter is empty after a restart", &["power-cut"]),
         Bug::ReuseNodeId => ("a node that lost its data keeps its id", &["lost-volume-while-another-is-behind"]),
+        Bug::LeaseNeverEnds => ("a leader answers alone after its lease", &["leader-cut-off-from-nodes"]),
+        Bug::LeaseAcrossHandover => {
+            ("a leader answers alone while it hands over", &["handover-while-cut-off-from-nodes"])
+        }
+        Bug::VotesTooSoon => {
+            ("a restarted replica votes before what it owes is over", &["leader-half-cut-off-while-follower-restarts"])
+        }
         Bug::RemovedReplicaStays => ("a replica that has moved away goes on", &["drain-while-another-is-killed"]),
     }
 }

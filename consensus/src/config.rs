@@ -179,6 +179,12 @@ impl HostOptions {
         .map_err(|error| HostError::Options(error.to_string()))
     }
 
+    /// What a follower owes its leader.
+    pub(crate) fn owed(&self) -> Duration {
+        Duration::from_millis(self.election_ms_max)
+    }
+
+    /// How long a replica that has just started leaves elections out.
     pub(crate) fn lease(&self) -> Duration {
         Duration::from_millis(self.lease_ms)
     }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use dnc_planted::Bug;
+use openraft::async_runtime::Instant as _;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{ClientWriteError, Fatal, InitializeError, LinearizableReadError, RaftError};
 use openraft::{EmptyNode, RaftMetrics, ReadPolicy, ServerState};
@@ -17,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::COMMAND_BYTES_MAX;
 use crate::error::{GroupError, HostError, ReadError, WriteError};
 use crate::keyspace::Keyspace;
+use crate::lease::{Claim, Lease, Moment};
 use crate::raft_types::{Command, Raft, Types, position};
 use crate::replica::Replica;
 use crate::types::{GroupId, LogPosition, NodeId, Role, Tail};
@@ -30,6 +33,7 @@ pub struct Group {
 struct Inner {
     raft: Raft,
     replica: Arc<Replica>,
+    lease: Lease,
     /// Before this moment an earlier life of this replica may owe a leader its lease.
     ready_at: Instant,
     runtime: Handle,
@@ -66,6 +70,19 @@ pub struct GroupStatus {
     pub failure: Option<String>,
 }
 
+/// What a check needs to know of a replica's Raft. What it says may have changed already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Brief {
+    /// Who leads, as far as it knows.
+    pub leader: Option<NodeId>,
+    /// The newest entry that is part of its state.
+    pub applied: Option<LogPosition>,
+    /// It leads and nobody else can: what it knows, read from now on, is all that was acknowledged before.
+    pub leased: bool,
+    /// Counts the recoveries of the group that it belongs to.
+    pub generation: u64,
+}
+
 /// The groups of a process.
 #[derive(Default)]
 pub(crate) struct Groups {
@@ -84,12 +101,13 @@ impl Group {
     pub(crate) fn new(
         raft: Raft,
         replica: Arc<Replica>,
+        lease: Lease,
         ready_at: Instant,
         runtime: Handle,
         applier: oneshot::Receiver<()>,
     ) -> Self {
         let applier = tokio::sync::Mutex::new(applier);
-        Self { inner: Arc::new(Inner { raft, replica, ready_at, runtime, applier }) }
+        Self { inner: Arc::new(Inner { raft, replica, lease, ready_at, runtime, applier }) }
     }
 
     pub(crate) fn raft(&self) -> &Raft {
@@ -104,16 +122,21 @@ impl Group {
         &self.inner.runtime
     }
 
+    /// No lease of an earlier life is owed any more.
+    fn is_ready(&self) -> bool {
+        Instant::now() >= self.inner.ready_at || dnc_planted::is(Bug::VotesTooSoon)
+    }
+
     /// It may vote: no lease of an earlier life is owed any more, its log has what that life's had, and what it reads of
     /// its own promises is on disk.
     pub(crate) fn may_vote(&self) -> bool {
         let replica = &self.inner.replica;
-        Instant::now() >= self.inner.ready_at && replica.reaches_floor() && replica.store.wal().check().is_ok()
+        self.is_ready() && replica.reaches_floor() && replica.store.wal().check().is_ok()
     }
 
     /// Lets the replica campaign, unless nothing new is to be written here, or an earlier life of it may owe a lease yet.
     pub(crate) fn set_campaigning(&self) {
-        let campaigns = Instant::now() >= self.inner.ready_at && self.inner.replica.store.hold().is_none();
+        let campaigns = self.is_ready() && self.inner.replica.store.hold().is_none();
         self.inner.raft.runtime_config().elect(campaigns);
     }
 
@@ -153,6 +176,23 @@ impl Group {
     /// must be right asks [`Self::linearize`].
     pub fn is_leader(&self) -> bool {
         self.inner.raft.metrics().borrow_watched().state == ServerState::Leader
+    }
+
+    /// Who leads, how far this replica is, and whether it leads alone at this moment.
+    pub fn brief(&self, now: Moment) -> Brief {
+        let metrics = self.inner.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let applied = metrics.last_applied.as_ref().map(position);
+        let leads = metrics.state == ServerState::Leader && metrics.running_state.is_ok();
+        let claim = Claim {
+            node: metrics.id,
+            leads_in: leads.then_some(metrics.current_term),
+            applied_term: applied.map(|at| at.term),
+            acked: metrics.last_quorum_acked.and_then(|acked| now.before(acked.elapsed())),
+            voters: metrics.membership_config.get_joint_config(),
+        };
+        let leased = self.inner.lease.holds(&claim, now);
+        Brief { leader: metrics.current_leader, applied, leased, generation: self.generation() }
     }
 
     /// How the replica is.
@@ -262,7 +302,17 @@ impl Group {
         if !self.is_leader() {
             return Err(GroupError::NotLeader { leader: self.leader() });
         }
-        self.inner.raft.trigger().transfer_leader(to).await.map_err(stopped)?;
+        let inner = self.inner.clone();
+        // To its end, even if the caller goes away: without it the lease would stay barred.
+        let ordered = self.inner.runtime.spawn(async move {
+            inner.lease.hand_over();
+            inner.raft.trigger().transfer_leader(to).await?;
+            // Orders are carried out one after the other: by now that one was, in this term or before.
+            let term = inner.raft.with_raft_state(|state| state.vote_ref().leader_id.term).await?;
+            inner.lease.handed_over(term);
+            Ok(())
+        });
+        ordered.await.map_err(|_| GroupError::Stopped)?.map_err(stopped)?;
         self.wait(limit, |metrics| metrics.current_leader == Some(to)).await
     }
 

@@ -16,6 +16,7 @@ use crate::config::{HostOptions, MESSAGE_BYTES_MAX};
 use crate::error::HostError;
 use crate::group::{Group, Groups};
 use crate::housekeeping;
+use crate::lease::{Lease, Moment};
 use crate::log_store::LogStore;
 use crate::machine::Machine;
 use crate::network::client::ClientFactory;
@@ -320,13 +321,14 @@ async fn start_replica(
         Err(_) => return Err(HostError::Stopped),
     };
     let log_store = LogStore::new(replica.clone());
-    let me = pool.me;
+    let (me, owed) = (pool.me, pool.options.owed());
     let clients = ClientFactory { pool, of: (group, replica.generation), replica: replica.clone() };
     let refused = |fatal: openraft::errors::Fatal<_>| HostError::Raft { group, reason: fatal.to_string() };
     let raft = Raft::new(me, config, clients, log_store, state_machine).await.map_err(refused)?;
     // Once its task has answered, what it reports is what it found in the store.
     raft.with_raft_state(|_| ()).await.map_err(refused)?;
-    let group = Group::new(raft, replica, ready_at, handle.clone(), applier);
+    let lease = Lease::new(owed, Moment::now());
+    let group = Group::new(raft, replica, lease, ready_at, handle.clone(), applier);
     let campaigning = group.clone();
     handle.spawn(async move {
         tokio::time::sleep_until(ready_at).await;

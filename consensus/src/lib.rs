@@ -21,11 +21,11 @@
 //! - Readers never see half a snapshot: `keyspace`'s epochs.
 //! - A replica that has just started owes its lease: `network::service` refuses votes, `host` keeps
 //!   it from campaigning.
+//! - The leader's lease ends before anybody else can lead: `lease`.
 //! - Damage is noted once, by whoever meets with it: `damage`.
 //! - Nobody takes a call that is meant for somebody else: `network::identity`.
 //! - A group that was recovered from one replica never hears of its former members again: `recover`.
 
-mod bench;
 mod codec;
 mod config;
 mod damage;
@@ -37,6 +37,7 @@ mod handover;
 mod host;
 mod housekeeping;
 mod keyspace;
+mod lease;
 mod log;
 mod log_store;
 mod machine;
@@ -54,14 +55,15 @@ mod tail;
 mod testing;
 mod types;
 mod wal_sync;
+mod workbench;
 
-pub use bench::Bench;
 pub use codec::CodecError;
 pub use config::{COMMAND_BYTES_MAX, HostOptions, PAIR_BYTES_MAX, StoreOptions};
 pub use error::{GroupError, HostError, MachineError, ReadError, StoreError, WriteError};
-pub use group::{Group, GroupStatus};
+pub use group::{Brief, Group, GroupStatus};
 pub use host::Host;
 pub use keyspace::Keyspace;
+pub use lease::{Claim, Lease, Moment};
 pub use machine::{Machine, Transition};
 pub use membership::MembershipChange;
 pub use network::pool::Peers;
@@ -70,3 +72,4 @@ pub use store::{Closing, DiskState, Hold, Store, StoreStats};
 pub use tail::TailCell;
 pub use types::{ClusterId, GroupId, LogPosition, Membership, NodeId, ParseClusterIdError, Role, Tail};
 pub use wal_sync::SyncCounters;
+pub use workbench::Workbench;

@@ -3,7 +3,7 @@
 //! A group without a majority can decide nothing, not even who belongs to it. So the decision is made elsewhere, and
 //! carried out here on a replica that does not run: its log gets one more entry, which makes this replica the only voter,
 //! and its vote says that it led the term of that entry. To Raft this is a leader of a one-voter group that was restarted:
-//! it is elected, commits its log to the end and goes on. No entry is taken away: one that no majority is known to have
+//! it waits for its lease, is elected, commits its log to the end and goes on. No entry is taken away: one that no majority is known to have
 //! may have been acknowledged all the same.
 //!
 //! The members that are believed to be gone would still be a majority of what the group was, and may come back with any

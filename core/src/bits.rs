@@ -1,5 +1,8 @@
 //! A bit for each number of a question: which of them a list holds. One pass fills it, and on the wire it is an eighth of a byte each.
 
+/// Things that are looked at together, at most.
+pub const CHUNK: usize = 64;
+
 /// So many bits; bit `i` is bit `i % 8`, from the lowest, of byte `i / 8`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bits {
@@ -15,6 +18,16 @@ impl Bits {
         let byte =
             |first: usize| (first..len.min(first + 8)).fold(0, |byte, at| byte | u8::from(holds(at)) << (at - first));
         Bits { bytes: (0..len).step_by(8).map(byte).collect(), len }
+    }
+
+    /// What holds for each of some things, which are looked at so many at a time: `look` says it of those of one chunk, from the
+    /// lowest bit. Chunks have 64 things at most.
+    pub fn of_chunks<T>(things: &[T], mut look: impl FnMut(&[T]) -> u64) -> Bits {
+        let mut bytes = Vec::with_capacity(things.len().div_ceil(8) + 8);
+        for chunk in things.chunks(CHUNK) {
+            bytes.extend_from_slice(&look(chunk).to_le_bytes()[..chunk.len().div_ceil(8)]);
+        }
+        Bits { bytes, len: things.len() }
     }
 
     /// `len` bits from the wire; none if these are not that many.

@@ -8,6 +8,9 @@
 //! majority that committed an entry and the majority that answered share a replica, and a log at
 //! least as new as that replica's holds the entry too. No clock is involved.
 //!
+//! A leader under its lease knows all of that alone, and its answer suffices: nobody else can have been elected, so nobody else
+//! can have committed anything. Whether it is under its lease it says itself (`dnc_consensus::Lease`), by clocks.
+//!
 //! Pure: no I/O, no time. docs/adr/0002 has the argument in full.
 
 use std::collections::BTreeSet;
@@ -30,6 +33,8 @@ pub struct Standing {
     pub membership_at: Option<Position>,
     /// Newest catalog revision that a barrier in its log names.
     pub barrier: u64,
+    /// When it was asked it led, and nobody else could.
+    pub leased: bool,
 }
 
 /// Whether the answers suffice.
@@ -48,6 +53,11 @@ pub enum Settlement {
 
 /// Decides whether these answers suffice, and which of them counts. A node that answered twice counts once.
 pub fn settle(answers: &[Standing]) -> Settlement {
+    let barrier = answers.iter().map(|a| a.barrier).max().unwrap_or(0);
+    let leased = answers.iter().enumerate().filter(|(_, a)| a.leased);
+    if let Some((newest, _)) = leased.max_by_key(|(_, a)| (a.last, a.applied)) {
+        return Settlement::Settled { newest, barrier };
+    }
     let Some(named) = answers.iter().filter(|a| a.membership_at.is_some()).max_by_key(|a| a.membership_at) else {
         return Settlement::Waiting;
     };
@@ -66,7 +76,6 @@ pub fn settle(answers: &[Standing]) -> Settlement {
         .max_by_key(|(_, a)| (a.last, a.applied))
         .map(|(at, _)| at)
         .expect("a majority of the voters answered");
-    let barrier = answers.iter().map(|a| a.barrier).max().unwrap_or(0);
     Settlement::Settled { newest, barrier }
 }
 
@@ -83,6 +92,7 @@ mod tests {
             membership: Arc::new(voters.iter().map(|v| v.iter().copied().collect()).collect()),
             membership_at: Some(Position { term: 1, index: at }),
             barrier: 0,
+            leased: false,
         }
     }
 
@@ -149,6 +159,7 @@ mod tests {
             membership: Arc::new(vec![]),
             membership_at: None,
             barrier: 0,
+            leased: false,
         };
         assert_eq!(settle(&[empty(1), empty(2)]), Settlement::Waiting);
         let full = standing(2, 1, 4, &[&[1, 2, 3]], 0);
@@ -161,6 +172,18 @@ mod tests {
         a.barrier = 7;
         let b = standing(2, 1, 6, &[&[1, 2, 3]], 1);
         assert_eq!(settle(&[a, b]), Settlement::Settled { newest: 1, barrier: 7 });
+    }
+
+    #[test]
+    fn the_answer_of_a_leader_under_its_lease_suffices() {
+        let leader = Standing { leased: true, barrier: 4, ..standing(1, 3, 9, &[&[1, 2, 3]], 1) };
+        assert_eq!(settle(std::slice::from_ref(&leader)), Settlement::Settled { newest: 0, barrier: 4 });
+        // Whoever else answers has nothing that was acknowledged and that it has not, but may know of a newer catalog.
+        let longer = Standing { barrier: 5, ..standing(2, 2, 90, &[&[1, 2, 3]], 1) };
+        assert_eq!(settle(&[longer.clone(), leader.clone()]), Settlement::Settled { newest: 1, barrier: 5 });
+        // Of two that led one after the other, the later.
+        let later = Standing { leased: true, ..standing(3, 4, 8, &[&[1, 2, 3]], 1) };
+        assert_eq!(settle(&[later, leader, longer]), Settlement::Settled { newest: 0, barrier: 5 });
     }
 
     /// A log is the terms of its entries; a replica's log is a prefix of some history.

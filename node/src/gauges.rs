@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::Hosting;
-use crate::service::has_view;
+use crate::said::has_view;
 
 /// How often the gauges are set.
 const EVERY: Duration = Duration::from_secs(2);

@@ -45,13 +45,19 @@ pub enum Bug {
     ReuseNodeId,
     /// A replica that has moved away goes on.
     RemovedReplicaStays,
+    /// A leader answers alone after its lease has ended.
+    LeaseNeverEnds,
+    /// A leader answers alone though it is handing the leadership over.
+    LeaseAcrossHandover,
+    /// A replica that has just started votes, whatever it owes a leader from before.
+    VotesTooSoon,
 }
 
 // === impl Bug ===
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 17] = [
+    pub const ALL: [Bug; 20] = [
         Bug::AcknowledgeBeforeSync,
         Bug::IgnoreLogTail,
         Bug::TailNotRebuilt,
@@ -69,6 +75,9 @@ impl Bug {
         Bug::FilterNotFilled,
         Bug::ReuseNodeId,
         Bug::RemovedReplicaStays,
+        Bug::LeaseNeverEnds,
+        Bug::LeaseAcrossHandover,
+        Bug::VotesTooSoon,
     ];
 
     /// What it is called in the variable and in reports.
@@ -91,6 +100,9 @@ impl Bug {
             Bug::FilterNotFilled => "filter-not-filled",
             Bug::ReuseNodeId => "reuse-node-id",
             Bug::RemovedReplicaStays => "removed-replica-stays",
+            Bug::LeaseNeverEnds => "lease-never-ends",
+            Bug::LeaseAcrossHandover => "lease-across-handover",
+            Bug::VotesTooSoon => "votes-too-soon",
         }
     }
 

@@ -28,6 +28,9 @@ pub struct Options {
     pub deadline_ms: u64,
     /// How long a check waits for a replica before it asks another one too, milliseconds.
     pub hedge_ms: u64,
+    /// Whether a leader's word is taken alone while it says that nobody else can lead. It assumes that the clocks of the
+    /// nodes run at the same rate, within a fifth; without it each check asks a majority and no clock is trusted.
+    pub lease_reads: bool,
     /// Time for an opt-out to be added or removed, milliseconds.
     pub write_deadline_ms: u64,
     /// Most numbers in one bulk check over gRPC.
@@ -114,6 +117,7 @@ impl Default for Options {
             nodes: Vec::new(),
             deadline_ms: 1_000,
             hedge_ms: 15,
+            lease_reads: true,
             write_deadline_ms: 5_000,
             max_bulk_grpc: 10_000,
             max_bulk_rest: 1_000,

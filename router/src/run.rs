@@ -19,7 +19,7 @@ use crate::api::state::State;
 use crate::api::{grpc, rest};
 use crate::cluster::can_answer;
 use crate::options::{BadOptions, Options};
-use crate::route::{Route, gossip};
+use crate::route::{Reading, Route, gossip};
 use crate::secrets::{BadKey, Secrets};
 use crate::serve::{serve_grpc, serve_http};
 use crate::{rules, sweep, sync, telemetry};
@@ -94,7 +94,10 @@ async fn run_on(
     let serving = CancellationToken::new();
     let cache = CatalogCache::new();
     let meta = MetaClient::new(options.meta.clone());
-    let route = Route::new(meta.clone(), cache.clone(), Duration::from_millis(options.hedge_ms));
+    let route = {
+        let reading = Reading { hedge: Duration::from_millis(options.hedge_ms), leases: options.lease_reads };
+        Route::new(meta.clone(), cache.clone(), reading)
+    };
     let seeds = options.nodes.clone();
     let head = options.header_read();
     let state = State::new(route.clone(), Arc::new(options), serving.clone()).with_secrets(secrets);

@@ -75,19 +75,21 @@ impl Storm {
         let lasts = |rng: &mut SmallRng, most: u64| now + Duration::from_millis(rng.random_range(50..=most));
         match self.rng.random_range(0..100) {
             0..30 => {
-                let until = lasts(&mut self.rng, 3_000);
+                // Some are back before anybody has noticed.
+                let most = if self.rng.random_bool(0.4) { 300 } else { 3_000 };
+                let until = lasts(&mut self.rng, most);
                 if let Some(host) = self.hosts.choose(&mut self.rng).cloned() {
                     self.crash(sim, host, until);
                 }
             }
-            30..34 => {
+            30..38 => {
                 // All nodes lose their power at once.
                 let until = lasts(&mut self.rng, 1_500);
                 for host in self.nodes.clone() {
                     self.crash(sim, host, until);
                 }
             }
-            34..58 => {
+            38..52 => {
                 let until = lasts(&mut self.rng, 3_000);
                 let mut hosts = self.hosts.clone();
                 hosts.shuffle(&mut self.rng);
@@ -99,7 +101,7 @@ impl Storm {
                     self.begin(sim, until, cut);
                 }
             }
-            58..78 => {
+            52..64 => {
                 let until = lasts(&mut self.rng, 3_000);
                 let Some(alone) = self.hosts.choose(&mut self.rng).cloned() else { return };
                 let others: Vec<String> = self.hosts.iter().filter(|host| **host != alone).cloned().collect();
@@ -112,6 +114,18 @@ impl Storm {
                         _ => Broken::CutOneWay(b, a),
                     };
                     self.begin(sim, until, cut);
+                }
+            }
+            64..78 => {
+                // Some nodes do not reach each other, but whoever asks them reaches all: long enough for another leader.
+                let until = lasts(&mut self.rng, 5_000);
+                let mut nodes = self.nodes.clone();
+                nodes.shuffle(&mut self.rng);
+                let (alone, others) = nodes.split_at(1);
+                let others = &others[..self.rng.random_range(1..=others.len())];
+                note!(self.world.trace(), "storm", "cuts {alone:?} off from {others:?}");
+                for (a, b) in pairs(alone, others) {
+                    self.begin(sim, until, Broken::Cut(a, b));
                 }
             }
             78..90 => {

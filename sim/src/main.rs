@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use dnc_consensus::Bench;
+use dnc_consensus::Workbench;
 use dnc_sim::plan::Plant;
 use dnc_sim::run::{self, Options};
 
@@ -51,14 +51,14 @@ struct Run {
 fn main() -> anyhow::Result<ExitCode> {
     let Cli { command: Command::Run(run) } = Cli::parse();
     let folder = tempfile::tempdir().context("make a folder for the states of machines")?;
-    let bench = Arc::new(Bench::open(folder.path()).context("open a place for the states of machines")?);
+    let workbench = Arc::new(Workbench::open(folder.path()).context("open a place for the states of machines")?);
     let (first, count) = run.seed.map_or((run.from, run.seeds), |seed| (seed, 1));
     let options = Options { plant: run.plant, keep: run.last, aloud: run.trace };
     let began = std::time::Instant::now();
     let mut wrong = 0;
     let mut ran = 0;
     for seed in first..first + count {
-        let outcome = run::one(seed, options, &bench);
+        let outcome = run::one(seed, options, &workbench);
         ran += 1;
         println!("{outcome}");
         if !outcome.is_well() {

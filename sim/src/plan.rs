@@ -51,6 +51,12 @@ pub enum Plant {
     AnswerFromOneReplica,
     /// A replica says where its log stands only after it has looked what it knows.
     StandingAfterAnswer,
+    /// A leader answers alone after its lease has ended.
+    LeaseNeverEnds,
+    /// A leader answers alone though it is handing the leadership over.
+    LeaseAcrossHandover,
+    /// A replica that has just started votes, whatever it owes a leader from before.
+    VotesTooSoon,
 }
 
 // === impl Plan ===
@@ -71,7 +77,12 @@ impl Plan {
             fault_every: Duration::from_millis(rng.random_range(500..=2_500)),
             loss: if rng.random_bool(0.5) { rng.random_range(0.0..0.01) } else { 0.0 },
             latency: Duration::from_millis(rng.random_range(3..=20)),
-            sync: Duration::from_millis(rng.random_range(1..=12)),
+            // On slow disks a power cut finds what nobody has synced yet.
+            sync: Duration::from_millis(if rng.random_bool(0.25) {
+                rng.random_range(20..=120)
+            } else {
+                rng.random_range(1..=12)
+            }),
             storm: Duration::from_secs(12),
         }
     }

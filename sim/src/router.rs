@@ -14,7 +14,8 @@ use dnc_core::verdict::{Asker, Cause, Judgement, Verdict};
 use dnc_meta::{CatalogCache, Known, MetaClient, ProposeError, TimedOut};
 use dnc_router::Cluster;
 use dnc_router::route::{
-    BarrierError, Checked, NodeReplicas, NodeVersionStatus, NodeWarmed, QueryError, Route, World as Around, WriteError,
+    BarrierError, Checked, NodeReplicas, NodeVersionStatus, NodeWarmed, QueryError, Reading, Route, World as Around,
+    WriteError,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -81,7 +82,8 @@ pub async fn run(world: World, ordinal: u32) -> anyhow::Result<()> {
     let host = world.host(&name(ordinal)).await?;
     let cache = CatalogCache::new();
     let around = Around { dial: rpc::dial(host.port().clone()), now };
-    let route = Route::within(around, MetaClient::new(Vec::new()), cache.clone(), HEDGE);
+    let route =
+        Route::within(around, MetaClient::new(Vec::new()), cache.clone(), Reading { hedge: HEDGE, leases: true });
     let reach = Reach { route, host: host.clone() };
     tokio::select! {
         biased;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use dnc_consensus::Bench;
+use dnc_consensus::Workbench;
 use dnc_core::catalog::Catalog;
 use dnc_core::ids::ShardId;
 use tokio::time::sleep;
@@ -61,11 +61,11 @@ pub struct Options {
     pub aloud: bool,
 }
 
-/// Runs one seed. `bench` is where machines keep their state; it can be used for many runs.
-pub fn one(seed: u64, options: Options, bench: &Arc<Bench>) -> Outcome {
+/// Runs one seed. `workbench` is where machines keep their state; it can be used for many runs.
+pub fn one(seed: u64, options: Options, workbench: &Arc<Workbench>) -> Outcome {
     let plan = Plan::of(seed);
     let trace = Trace::new(options.keep, options.aloud);
-    let world = World::new(plan.clone(), options.plant, trace.clone(), bench.clone());
+    let world = World::new(plan.clone(), options.plant, trace.clone(), workbench.clone());
     let mut builder = turmoil::Builder::new();
     builder
         .rng_seed(seed)

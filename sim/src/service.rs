@@ -1,16 +1,15 @@
 //! What a simulated node answers: the product's messages, made from the product's shard and the simulated group.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use dnc_consensus::{LogPosition, MembershipChange};
 use dnc_core::catalog::Catalog;
 use dnc_core::codec;
 use dnc_core::command::ShardCommand;
 use dnc_core::ids::{RegistryId, ShardId, VersionId};
 use dnc_core::number::PhoneNumber;
-use dnc_node::{answered, has_view};
+use dnc_node::said;
 use dnc_proto::internal as wire;
-use dnc_proto::internal::change_group_request::Change;
 use dnc_proto::internal::change_group_response::Outcome as Changed;
 use dnc_proto::internal::node_service_server::NodeService;
 use dnc_proto::internal::shard_write_response::Outcome as Written;
@@ -65,30 +64,18 @@ impl Service {
     }
 
     fn standing(&self, replica: &Running) -> wire::Standing {
-        let tail = replica.group.tail();
-        let mut membership = tail.membership.as_ref().map_or_else(Vec::new, |members| {
-            members.configs.iter().map(|voters| wire::VoterSet { nodes: voters.iter().copied().collect() }).collect()
-        });
+        let (group, barrier) = (&replica.group, replica.shard.barrier());
+        let mut standing = said::standing(&group.tail(), group.brief(), barrier);
         if self.plants(Plant::AnswerFromOneReplica) {
-            membership = vec![wire::VoterSet { nodes: vec![self.node.id()] }];
+            standing.membership = vec![wire::VoterSet { nodes: vec![self.node.id()] }];
         }
-        wire::Standing {
-            last: tail.last.map(position),
-            membership_at: tail.membership_at.map(position),
-            membership,
-            barrier: replica.shard.barrier(),
-            leader: replica.group.leader().unwrap_or(0),
-            applied: replica.group.applied().map(position),
-            // Nothing is recovered here.
-            generation: 0,
-        }
+        standing
     }
 
     async fn answer(&self, question: wire::ShardQuestion, view: u64) -> Result<wire::ShardAnswer, Status> {
         let id = ShardId(question.shard);
         let Some(replica) = self.node.replica(id) else {
-            let no_answer = wire::NoAnswer::NotHere.into();
-            return Ok(wire::ShardAnswer { shard: id.0, no_answer, ..Default::default() });
+            return Ok(said::unanswered(id, wire::NoAnswer::NotHere));
         };
         let numbers: Vec<PhoneNumber> = question
             .numbers
@@ -105,43 +92,28 @@ impl Service {
         if self.plants(Plant::StandingAfterAnswer) {
             let found = look()?;
             sleep(think * 8).await;
-            return Ok(answered(id, self.standing(&replica), found));
+            return Ok(said::answered(id, self.standing(&replica), found));
         }
         sleep(think).await;
-        Ok(answered(id, standing, look()?))
+        let answer = said::answered(id, standing, look()?);
+        // What was read of a replica that has gone meanwhile may have been read while it was being deleted.
+        let stays = self.node.replica(id).is_some_and(|now| Arc::ptr_eq(&now.shard, &replica.shard));
+        Ok(if stays { answer } else { said::unanswered(id, wire::NoAnswer::NotHere) })
     }
 
     fn status_of(&self, replica: &Running, catalog: &Catalog) -> wire::Replica {
-        let tail = replica.group.tail();
-        let membership = tail.membership.unwrap_or_default();
-        let voters = membership.configs.iter();
+        let (group, tail) = (&replica.group, replica.group.tail());
         wire::Replica {
             shard: replica.shard.id().0,
-            leader: replica.group.leader().unwrap_or(0),
-            last: tail.last.map(position),
-            applied: replica.group.applied().map(position),
+            leader: group.leader().unwrap_or(0),
+            last: tail.last.map(said::position),
+            applied: group.applied().map(said::position),
             placed: self.node.placed(replica.shard.id()),
-            has_view: has_view(&replica.shard, catalog),
-            group: Some(wire::Group {
-                leads: replica.group.is_leader(),
-                voters: voters.map(|set| wire::VoterSet { nodes: set.iter().copied().collect() }).collect(),
-                learners: membership.learners.iter().copied().collect(),
-                committed: tail.membership_at.is_some() && tail.membership_at <= replica.group.committed(),
-                membership_at: tail.membership_at.map(position),
-                matched: replica
-                    .group
-                    .matched()
-                    .into_iter()
-                    .map(|(node, at)| wire::Matched { node, at: at.map(position) })
-                    .collect(),
-            }),
+            has_view: said::has_view(&replica.shard, catalog),
+            group: Some(said::group(tail, group.is_leader(), group.committed(), group.matched())),
             ..wire::Replica::default()
         }
     }
-}
-
-fn position(at: LogPosition) -> wire::LogPosition {
-    wire::LogPosition { term: at.term, index: at.index }
 }
 
 #[tonic::async_trait]
@@ -202,23 +174,14 @@ impl NodeService for Service {
         let request = request.into_inner();
         let group = self.replica(request.shard)?.group;
         let limit = Duration::from_millis(request.limit_ms.into()).min(MAX_LIMIT);
-        let seen = request.membership_at.map(|at| LogPosition { term: at.term, index: at.index });
+        let seen = request.membership_at.map(said::named);
         let change = request.change.ok_or_else(|| Status::invalid_argument("the request names no change"))?;
         crate::note!(self.node.host().world().trace(), self.node.host().name(), "shard {}: {change:?}", request.shard);
-        let change = match change {
-            Change::Leader(to) => {
-                let changed = match group.tail().membership_at == seen {
-                    true => group.transfer_leader(to, limit).await,
-                    false => Err(Refused::Refused("the membership is another one".to_owned())),
-                };
-                return Ok(Response::new(self.changed(changed)));
-            }
-            Change::AddLearner(node) => MembershipChange::AddLearner(node),
-            Change::RemoveLearner(node) => MembershipChange::RemoveLearner(node),
-            Change::Voters(voters) => MembershipChange::SetVoters(voters.nodes.into_iter().collect()),
-            Change::FinishJoint(_) => MembershipChange::FinishJoint,
+        let changed = match said::change(change) {
+            Ok(change) => group.change_membership(change, seen, limit).await,
+            Err(to) if group.tail().membership_at == seen => group.transfer_leader(to, limit).await,
+            Err(_) => Err(Refused::Refused("the membership is another one".to_owned())),
         };
-        let changed = group.change_membership(change, seen, limit).await;
         Ok(Response::new(self.changed(changed)))
     }
 
@@ -230,15 +193,7 @@ impl NodeService for Service {
         let request = request.into_inner();
         let (registry, version) = (RegistryId(request.registry), VersionId(request.version));
         let replicas = self.node.replicas();
-        let shards = replicas.iter().map(|replica| {
-            let seal = replica.shard.seal_of(registry, version);
-            wire::ShardVersion {
-                shard: replica.shard.id().0,
-                ready: seal.is_some(),
-                checksum: seal.map_or(0, |seal| seal.checksum),
-                numbers: seal.map_or(0, |seal| seal.numbers),
-            }
-        });
+        let shards = replicas.iter().map(|replica| said::version_of(&replica.shard, registry, version));
         Ok(Response::new(wire::VersionStatusResponse { shards: shards.collect(), node: self.node.id() }))
     }
 

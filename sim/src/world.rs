@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dnc_consensus::{Bench, GroupId};
+use dnc_consensus::{GroupId, Workbench};
 use dnc_core::catalog::Catalog;
 use dnc_core::verdict::Now;
 use dnc_meta::Board;
@@ -29,6 +29,9 @@ use crate::watch::Watch;
 /// When every simulation begins, seconds since 1970: 1 March 2026.
 pub const EPOCH_S: u64 = 1_772_323_200;
 
+/// The longest that a sync hangs now and then.
+const HANG: Duration = Duration::from_millis(300);
+
 /// All of a run. Clones are the same world.
 #[derive(Clone)]
 pub struct World {
@@ -39,7 +42,7 @@ struct Inner {
     plan: Plan,
     plant: Option<Plant>,
     trace: Trace,
-    bench: Arc<Bench>,
+    workbench: Arc<Workbench>,
     model: Model,
     watch: Watch,
     disks: Mutex<BTreeMap<String, Disk>>,
@@ -75,14 +78,14 @@ pub struct Dice {
 
 impl World {
     /// A world before anything has happened.
-    pub fn new(plan: Plan, plant: Option<Plant>, trace: Trace, bench: Arc<Bench>) -> World {
+    pub fn new(plan: Plan, plant: Option<Plant>, trace: Trace, workbench: Arc<Workbench>) -> World {
         let model = Model::new(trace.clone());
         let watch = Watch::new(trace.clone());
         let inner = Inner {
             plan,
             plant,
             trace,
-            bench,
+            workbench,
             model,
             watch,
             disks: Mutex::default(),
@@ -123,8 +126,8 @@ impl World {
     }
 
     /// Where machines keep their state.
-    pub fn bench(&self) -> &Bench {
-        &self.inner.bench
+    pub fn workbench(&self) -> &Workbench {
+        &self.inner.workbench
     }
 
     /// A host's disk.
@@ -253,9 +256,10 @@ impl Dice {
         Duration::from_micros(self.draw(|rng| rng.random_range(least..=most)))
     }
 
-    /// How long a sync takes: most are quick, some are not.
+    /// How long a sync takes: most are as quick as the disk is, some are not.
     pub fn sync_time(&self) -> Duration {
-        let most = if self.draw(|rng| rng.random_bool(0.03)) { self.sync * 25 } else { self.sync };
+        let hangs = self.draw(|rng| rng.random_bool(0.03));
+        let most = if hangs { (self.sync * 25).min(HANG) } else { self.sync };
         self.time(Duration::ZERO, most)
     }
 

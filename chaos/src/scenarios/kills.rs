@@ -20,6 +20,13 @@ pub const SCENARIOS: &[Scenario] = &[
         ..PLAIN
     },
     Scenario {
+        name: "kill-follower-without-leases",
+        proves: "the same as kill-follower with routers that trust no clock: each check asks a majority",
+        router_settings: &[("DNC_LEASE_READS", "false")],
+        round: |dice| killed(Who::Follower, dice),
+        ..PLAIN
+    },
+    Scenario {
         name: "kill-follower",
         proves: "the node that leads fewest shards is killed: no check fails, nothing acknowledged is lost",
         round: |dice| killed(Who::Follower, dice),

@@ -40,16 +40,35 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "handover-while-cut-off",
         proves: "a leader hands its leaderships over while it is being cut off: no check fails, each shard is led by one",
         round: |dice| {
-            let (leader, rest) = (Group::one(Who::Leader), Group::AllBut(vec![Who::Leader]));
-            let both_ways = dice.random();
+            let (rest, both_ways) = (Group::AllBut(vec![Who::Leader]), dice.random());
+            handover(rest, both_ways, dice)
+        },
+        ..PLAIN
+    },
+    Scenario {
+        name: "handover-while-cut-off-from-nodes",
+        proves: "the same, but the routers still reach it: what it says meanwhile counts only as one of a majority",
+        round: |dice| handover(peers_of_leader(), true, dice),
+        ..PLAIN
+    },
+    Scenario {
+        name: "leader-cut-off-from-nodes",
+        proves: "a leader reaches no other node, but all routers reach it: it stops answering alone before another one leads",
+        round: |dice| harmed(Group::one(Who::Leader), peers_of_leader(), Harm::Cut, dice.random(), dice),
+        ..PLAIN
+    },
+    Scenario {
+        name: "leader-half-cut-off-while-follower-restarts",
+        proves: "a leader is cut off from one follower and the other one restarts: it forgets what it owed and keeps it all the same",
+        round: |dice| {
+            let (cut, restarts) = (Group::one(Who::Follower), Group::one(Who::Other));
             vec![
-                Act::AskToEnd(leader.clone()),
-                Act::Hold(ms(dice, 0, 150)),
-                Act::Harm { from: leader.clone(), to: rest, harm: Harm::Cut, both_ways },
-                Act::Hold(ms(dice, 3_000, 8_000)),
+                Act::Harm { from: Group::one(Who::Leader), to: cut, harm: Harm::Cut, both_ways: true },
+                Act::Hold(ms(dice, 1_000, 3_000)),
+                Act::Kill(restarts.clone()),
+                Act::Start(restarts),
+                Act::Hold(ms(dice, 2_000, 5_000)),
                 Act::Mend,
-                Act::Ended(leader.clone()),
-                Act::Start(leader),
                 WHOLE,
             ]
         },
@@ -76,6 +95,26 @@ pub const SCENARIOS: &[Scenario] = &[
         ..PLAIN
     },
 ];
+
+/// All but the leader and the routers.
+fn peers_of_leader() -> Group {
+    Group::AllBut(vec![Who::Leader, Who::Router(0), Who::Router(1)])
+}
+
+/// The leader is asked to end, and is being cut off from some while it hands over.
+fn handover(from: Group, both_ways: bool, dice: &mut StdRng) -> Vec<Act> {
+    let leader = Group::one(Who::Leader);
+    vec![
+        Act::AskToEnd(leader.clone()),
+        Act::Hold(ms(dice, 0, 150)),
+        Act::Harm { from: leader.clone(), to: from, harm: Harm::Cut, both_ways },
+        Act::Hold(ms(dice, 3_000, 8_000)),
+        Act::Mend,
+        Act::Ended(leader.clone()),
+        Act::Start(leader),
+        WHOLE,
+    ]
+}
 
 /// The network is harmed, for longer than any election, and mended.
 fn harmed(from: Group, to: Group, harm: Harm, both_ways: bool, dice: &mut StdRng) -> Vec<Act> {

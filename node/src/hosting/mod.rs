@@ -12,7 +12,7 @@ mod wishes;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use dnc_consensus::{Group, GroupId, Host, HostError, StoreError};
@@ -105,6 +105,8 @@ pub struct Replica {
     pub shard: Arc<Shard>,
     /// Its group.
     pub group: Group,
+    /// Until it stops or moves away; the same for all clones.
+    asked: Arc<AtomicBool>,
 }
 
 // === impl Hosting ===
@@ -113,14 +115,6 @@ impl Hosting {
     /// A replica that runs here.
     pub fn replica(&self, shard: ShardId) -> Option<Replica> {
         self.inner.slots.read().get(&shard)?.replica.clone()
-    }
-
-    /// Whether what was just read of a replica counts: it is still asked. One that has moved away meanwhile may have been
-    /// read while it was being deleted.
-    pub fn runs_here(&self, replica: &Replica) -> bool {
-        let slots = self.inner.slots.read();
-        let now = slots.get(&replica.shard.id()).and_then(|slot| slot.replica.as_ref());
-        now.is_some_and(|now| Arc::ptr_eq(&now.shard, &replica.shard))
     }
 
     /// All replicas that run here.
@@ -210,8 +204,7 @@ impl Hosting {
     /// A replica is not asked any more, because it stops.
     fn leaves(&self, shard: ShardId) {
         if let Some(slot) = self.inner.slots.write().get_mut(&shard) {
-            slot.replica = None;
-            slot.founded = false;
+            slot.clear();
         }
     }
 
@@ -224,7 +217,9 @@ impl Hosting {
     fn runs(&self, replica: Replica) {
         let shard = replica.shard.id();
         let mut slots = self.inner.slots.write();
-        slots.entry(shard).or_default().replica = Some(replica);
+        let slot = slots.entry(shard).or_default();
+        slot.clear();
+        slot.replica = Some(replica);
         self.inner.started.fetch_add(1, Ordering::Release);
     }
 
@@ -250,8 +245,7 @@ impl Hosting {
     fn fails(&self, shard: ShardId, why: String) {
         let mut slots = self.inner.slots.write();
         let slot = slots.entry(shard).or_default();
-        slot.replica = None;
-        slot.founded = false;
+        slot.clear();
         slot.failures = slot.failures.saturating_add(1);
         if slot.why == why {
             tracing::debug!(shard = shard.0, failures = slot.failures, why, "the replica failed again");
@@ -264,6 +258,33 @@ impl Hosting {
             );
             slot.why = why;
         }
+    }
+}
+
+// === impl Slot ===
+
+impl Slot {
+    /// Whatever ran here is not asked any more, and whoever reads it now is not believed.
+    fn clear(&mut self) {
+        if let Some(replica) = self.replica.take() {
+            replica.asked.store(false, Ordering::SeqCst);
+        }
+        self.founded = false;
+    }
+}
+
+// === impl Replica ===
+
+impl Replica {
+    /// A replica that is asked from now on.
+    fn new(shard: Arc<Shard>, group: Group) -> Replica {
+        Replica { shard, group, asked: Arc::new(AtomicBool::new(true)) }
+    }
+
+    /// Whether what was just read of it counts: it is still asked. One that has moved away meanwhile may have been read
+    /// while it was being deleted.
+    pub fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
     }
 }
 
@@ -307,7 +328,7 @@ impl Following {
                 // It stops, and is discarded at a later look, once its task has ended.
                 Some(tended) => tended.leave.cancel(),
                 None => {
-                    // Nobody is told of it any more, and who was asking it before is not believed (see `Self::runs_here`).
+                    // Nobody is told of it any more, and who was asking it before is not believed (see `Replica::is_asked`).
                     match timeout(DISCARD, self.tender.host.discard_group(group_of(shard))).await {
                         Ok(Ok(())) => {}
                         // It is on its way up or down yet, or the disk is slow: at a later look.

@@ -101,7 +101,7 @@ impl Tender {
         let shard = Shard::new(id, known.catalog.shard_map.shards());
         shard.want(wanted(&known.catalog))?;
         let group = self.host.start_group(group_of(id), shard.clone()).await?;
-        let replica = Replica { shard, group };
+        let replica = Replica::new(shard, group);
         self.hosting.runs(replica.clone());
         Ok(replica)
     }

@@ -62,8 +62,8 @@ async fn a_replica_that_fails_is_started_again_and_holds_up_no_other() {
     until("it leads", || running.leads(0)).await;
     let now = running.hosting.replica(ShardId(0)).expect("runs");
     assert_eq!(now.shard.barrier(), 1);
-    assert!(running.hosting.runs_here(&now));
-    assert!(!running.hosting.runs_here(&first), "whoever still reads the one before must not be believed");
+    assert!(now.is_asked());
+    assert!(!first.is_asked(), "whoever still reads the one before must not be believed");
     drop(now);
 
     // One that cannot go on fails again and again; the other answers.

@@ -12,9 +12,6 @@ mod status;
 mod tests;
 mod write;
 
-pub use self::check::answered;
-pub use self::status::has_view;
-
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;

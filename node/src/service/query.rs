@@ -42,14 +42,14 @@ impl Service {
             Err(error) => return unavailable(error.to_string()),
         }
         let until = deadline.into_std();
-        let (asked, hosting) = (replica.clone(), self.hosting.clone());
+        let asked = replica.clone();
         let answered = tokio::task::spawn_blocking(move || {
             // Until it is answered, even if whoever asked has gone.
             let _turn = turn;
             asked.shard.query(&query, until)
         });
         let answered = answered.await;
-        if !hosting.runs_here(&replica) {
+        if !replica.is_asked() {
             return unavailable("the replica has just stopped or moved away".into());
         }
         match answered {

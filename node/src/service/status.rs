@@ -1,7 +1,6 @@
 //! How the replicas here stand: for imports, for operators, for whoever sweeps, and for tests that
 //! compare replicas.
 
-use dnc_core::catalog::Catalog;
 use dnc_core::ids::{RegistryId, VersionId};
 use dnc_proto::internal as wire;
 use tokio::time::timeout;
@@ -11,27 +10,16 @@ use super::group::group_of;
 use super::{MAX_LIMIT, Service};
 use crate::clock;
 use crate::hosting::Replica;
-use crate::shard::{Shard, ShardError};
+use crate::said;
+use crate::shard::ShardError;
 
 // === impl Service ===
 
 impl Service {
     pub(super) fn versions(&self, request: wire::VersionStatusRequest) -> wire::VersionStatusResponse {
         let (registry, version) = (RegistryId(request.registry), VersionId(request.version));
-        let shards = self
-            .hosting
-            .all()
-            .into_iter()
-            .map(|replica| {
-                let seal = replica.shard.seal_of(registry, version);
-                wire::ShardVersion {
-                    shard: replica.shard.id().0,
-                    ready: seal.is_some(),
-                    checksum: seal.map_or(0, |seal| seal.checksum),
-                    numbers: seal.map_or(0, |seal| seal.numbers),
-                }
-            })
-            .collect();
+        let replicas = self.hosting.all();
+        let shards = replicas.iter().map(|replica| said::version_of(&replica.shard, registry, version)).collect();
         wire::VersionStatusResponse { shards, node: self.identity.node }
     }
 
@@ -43,7 +31,7 @@ impl Service {
             Ok(wire::Replica {
                 group: Some(group_of(replica)),
                 placed: hosting.placed(replica.shard.id()),
-                has_view: has_view(&replica.shard, &known.catalog),
+                has_view: said::has_view(&replica.shard, &known.catalog),
                 ..status_of(replica, checksums)?
             })
         };
@@ -74,7 +62,6 @@ impl Service {
         let Ok(turn) = timeout(MAX_LIMIT, self.scans.clone().acquire_owned()).await else {
             return Err(Status::resource_exhausted("too many questions at a time"));
         };
-        let hosting = self.hosting.clone();
         let all = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let failed = |replica: &Replica, error| {
@@ -83,7 +70,7 @@ impl Service {
             let read = |replica: &Replica| {
                 let read = read(replica).map_err(|error| failed(replica, error));
                 // One that has moved away meanwhile may have been read while it was being deleted.
-                hosting.runs_here(replica).then_some(read)
+                replica.is_asked().then_some(read)
             };
             replicas.iter().filter_map(read).collect()
         });
@@ -98,8 +85,8 @@ fn status_of(replica: &Replica, checksum: bool) -> Result<wire::Replica, ShardEr
     Ok(wire::Replica {
         shard: replica.shard.id().0,
         leader: status.leader.unwrap_or(0),
-        last: replica.group.tail().last.map(position),
-        applied: status.applied.map(position),
+        last: replica.group.tail().last.map(said::position),
+        applied: status.applied.map(said::position),
         generation: replica.group.generation(),
         checksum,
         receiving_bytes: status.receiving,
@@ -118,12 +105,6 @@ fn status_of(replica: &Replica, checksum: bool) -> Result<wire::Replica, ShardEr
     })
 }
 
-/// Whether the versions that checks are judged by are resident.
-pub fn has_view(shard: &Shard, catalog: &Catalog) -> bool {
-    let active = catalog.registries.values().filter_map(|registry| Some((registry.id, registry.active?)));
-    active.into_iter().all(|(registry, version)| shard.seal_of(registry, version).is_some())
-}
-
 fn warm(replica: &Replica) -> Result<wire::Warmed, ShardError> {
     let warmed = replica.shard.warm()?;
     let size = replica.shard.size();
@@ -135,9 +116,4 @@ fn warm(replica: &Replica) -> Result<wire::Warmed, ShardError> {
         resident_numbers: size.resident_numbers,
         bytes: warmed.bytes,
     })
-}
-
-/// A log position on the wire.
-pub(super) fn position(at: dnc_consensus::LogPosition) -> wire::LogPosition {
-    wire::LogPosition { term: at.term, index: at.index }
 }

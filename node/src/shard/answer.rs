@@ -97,10 +97,9 @@ impl Shard {
         self.filtered.hits.fetch_add(hits, Ordering::Relaxed);
         self.filtered.false_hits.fetch_add(false_hits, Ordering::Relaxed);
         found.bulk = view.and_then(|view| self.versions.prepared(view)).map(|residents| {
-            let listed = residents.iter().map(|(registry, resident)| Listed {
-                registry: *registry,
-                numbers: Bits::of(numbers.len(), |at| resident.contains(numbers[at])),
-            });
+            let listed = residents
+                .iter()
+                .map(|(registry, resident)| Listed { registry: *registry, numbers: resident.holding(numbers) });
             listed.filter(|listed| listed.numbers.any()).collect()
         });
         Ok(found)

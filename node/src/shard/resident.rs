@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use dnc_core::bits::{Bits, CHUNK};
 use dnc_core::block::{Block, BlockId};
 use dnc_core::command::Seal;
 use dnc_core::number::PhoneNumber;
@@ -58,10 +59,19 @@ impl Resident {
         Resident::of(blocks)
     }
 
-    /// Whether the list holds the number.
-    #[inline]
-    pub fn contains(&self, number: PhoneNumber) -> bool {
-        self.blocks.get(&number.block()).is_some_and(|block| block.contains(number.line()))
+    /// Which of these numbers the list holds. First all of their blocks are looked for, then all of their lines: the memory
+    /// that one needs is on its way while the others are looked for.
+    pub fn holding(&self, numbers: &[PhoneNumber]) -> Bits {
+        Bits::of_chunks(numbers, |chunk| {
+            let mut blocks = [None; CHUNK];
+            for (block, number) in blocks.iter_mut().zip(chunk) {
+                *block = self.blocks.get(&number.block());
+            }
+            let holds = |(block, number): (&Option<&Block>, &PhoneNumber)| {
+                block.is_some_and(|block: &Block| block.contains(number.line()))
+            };
+            blocks.iter().zip(chunk).map(holds).rev().fold(0, |bits, holds| bits << 1 | u64::from(holds))
+        })
     }
 
     /// A block, if it is not empty.
@@ -137,6 +147,20 @@ mod tests {
     }
 
     #[test]
+    fn more_numbers_than_are_looked_at_together_keep_their_places() {
+        let resident = Resident::new((0..10).map(|at| (BlockId(1_201_555 + at), block(&[at as u16, 900]))));
+        let asked: Vec<PhoneNumber> =
+            (0..1_000u64).map(|at| number((1_201_550 + at % 20) * 10_000 + at / 20)).collect();
+        let held = resident.holding(&asked);
+        assert_eq!(held.len(), asked.len());
+        for (at, number) in asked.iter().enumerate() {
+            let expected = resident.block(number.block()).is_some_and(|block| block.contains(number.line()));
+            assert_eq!(held.get(at), expected, "{at}");
+        }
+        assert_eq!(held.ones().count(), 10);
+    }
+
+    #[test]
     fn changes_make_another_version_and_leave_this_one() {
         let before = Resident::new([
             (BlockId(1_201_555), block(&[100, 101])),
@@ -145,10 +169,9 @@ mod tests {
         ]);
         let changes = [(BlockId(1_201_556), block(&[])), (BlockId(1_201_558), block(&[9]))];
         let after = before.with(changes.iter().map(|(id, block)| (id, block)));
-        assert!(before.contains(number(12_015_560_007)));
-        assert!(!after.contains(number(12_015_560_007)));
-        assert!(after.contains(number(12_015_580_009)));
-        assert!(after.contains(number(12_015_550_101)));
+        let asked = [12_015_560_007, 12_015_560_008, 12_015_580_009, 12_015_550_101].map(number);
+        assert_eq!(before.holding(&asked).ones().collect::<Vec<_>>(), [0, 3]);
+        assert_eq!(after.holding(&asked).ones().collect::<Vec<_>>(), [2, 3]);
         assert_eq!(after.range(BlockId(1_201_556), BlockId(1_201_999)), [BlockId(1_201_558)]);
         assert_eq!(after.seal().numbers, 3);
         assert_ne!(after.seal(), before.seal());

@@ -1,5 +1,5 @@
-//! Asking the replicas: a majority first, a further one after a short delay or an error, and again
-//! until every shard has an answer that counts or the deadline is there.
+//! Asking the replicas: the leader alone if it is likely to be under its lease, else a majority; a further one after a short
+//! delay, an error or an answer that does not suffice; and again until every shard has an answer that counts or the deadline is there.
 //!
 //! What a node fails at is asked of the replicas that have not been tried since the last wave, at once; whoever failed is
 //! asked again with the next wave, so that an error that comes at once makes no loop. Nodes are given more time for more
@@ -83,7 +83,7 @@ impl Route {
         let (mut asked, mut tried) = (Asked::new(), Asked::new());
         let mut calls = FuturesUnordered::new();
         let mut wave = self.first_wave(gathers);
-        let mut pause = self.inner.hedge + each(HEDGE_EACH, gathers.iter().map(Gather::size).sum());
+        let mut pause = self.inner.reading.hedge + each(HEDGE_EACH, gathers.iter().map(Gather::size).sum());
         let mut next_wave = Instant::now() + pause;
         loop {
             for (node, indices) in std::mem::take(&mut wave) {
@@ -122,9 +122,12 @@ impl Route {
                     for index in &reply.gathers {
                         asked.remove(&(*index, reply.node));
                     }
-                    for index in self.take(reply, gathers, known, &mut named) {
+                    let about = reply.gathers.clone();
+                    let failed = self.take(reply, gathers, known, &mut named);
+                    for index in about {
                         let gather = &gathers[index];
-                        if !gather.is_done(bulk) {
+                        let waits = || gather.hosts().iter().any(|node| asked.contains(&(index, *node)));
+                        if !gather.is_done(bulk) && (failed.contains(&index) || !waits()) {
                             // Do not wait for the delay: the next replica may answer at once.
                             further(&mut wave, index, gather, &tried, |node| !gather.has_answer_of(node));
                         }
@@ -134,7 +137,7 @@ impl Route {
         }
     }
 
-    /// A majority of each shard's replicas.
+    /// Of each shard's replicas the leader under its lease, or a majority.
     fn first_wave(&self, gathers: &[Gather]) -> Wave {
         let turn = self.inner.nodes.turn();
         let mut wave = Wave::new();
@@ -196,11 +199,12 @@ impl Route {
             self.offer_soon(node, known);
         }
         let mut failed = Vec::new();
-        for (index, answer) in reply.gathers.into_iter().zip(response.answers) {
+        for (index, mut answer) in reply.gathers.into_iter().zip(response.answers) {
             let gather = &mut gathers[index];
             let shard = gather.shard();
-            if let Some(standing) = &answer.standing {
-                self.inner.nodes.note_leader(shard, standing.leader);
+            if let Some(standing) = &mut answer.standing {
+                standing.leased &= self.inner.reading.leases;
+                self.inner.nodes.note_standing(shard, node, standing);
             }
             let barrier = answer.standing.as_ref().map_or(0, |standing| standing.barrier);
             match gather.add(node, answer) {

@@ -229,6 +229,7 @@ fn read(
         wire::NoAnswer::NotHere => return Err(BadAnswer::None("the shard is not there")),
         wire::NoAnswer::Starting => return Err(BadAnswer::None("it is starting")),
         wire::NoAnswer::Damaged => return Err(BadAnswer::None("it cannot read its state")),
+        wire::NoAnswer::TooMuch => return Err(BadAnswer::None("it found more than one response holds")),
     }
     if answer.shard != shard.0 {
         return Err(BadAnswer::Malformed("it is for another shard"));
@@ -280,6 +281,7 @@ fn read(
         membership: Arc::new(membership),
         membership_at: standing.membership_at.map(at),
         barrier: standing.barrier,
+        leased: standing.leased,
     };
     Ok((standing, Answer { listed, live, exemptions }))
 }
@@ -312,6 +314,7 @@ mod tests {
                 barrier: index,
                 leader: 1,
                 applied: None,
+                leased: false,
                 generation: 0,
             }),
             has_view,

@@ -56,12 +56,21 @@ pub struct World {
     pub now: fn() -> Now,
 }
 
+/// How replicas are asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// After so long a further one is.
+    pub hedge: Duration,
+    /// Whether a leader's answer suffices while it is under its lease.
+    pub leases: bool,
+}
+
 struct Inner {
     meta: MetaClient,
     cache: CatalogCache,
     nodes: Nodes,
     now: fn() -> Now,
-    hedge: Duration,
+    reading: Reading,
     /// Checks that may ask nodes for a newer catalog at a time; the others wait for what these bring.
     pulls: Semaphore,
     /// The catalog as it was last encoded, with its revision.
@@ -90,20 +99,20 @@ enum Round {
 // === impl Route ===
 
 impl Route {
-    /// A way to the shards that asks a further replica after `hedge`.
-    pub fn new(meta: MetaClient, cache: CatalogCache, hedge: Duration) -> Route {
-        Route::within(World { dial: nodes::tcp(), now: crate::clock::now }, meta, cache, hedge)
+    /// A way to the shards.
+    pub fn new(meta: MetaClient, cache: CatalogCache, reading: Reading) -> Route {
+        Route::within(World { dial: nodes::tcp(), now: crate::clock::now }, meta, cache, reading)
     }
 
     /// The same in another world than this one.
-    pub fn within(world: World, meta: MetaClient, cache: CatalogCache, hedge: Duration) -> Route {
+    pub fn within(world: World, meta: MetaClient, cache: CatalogCache, reading: Reading) -> Route {
         Route {
             inner: Arc::new(Inner {
                 meta,
                 cache,
                 nodes: Nodes::new(world.dial),
                 now: world.now,
-                hedge,
+                reading,
                 pulls: Semaphore::new(gossip::CHECKS_AT_ONCE),
                 encoded: Mutex::default(),
                 book: ArcSwapOption::empty(),

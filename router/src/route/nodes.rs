@@ -9,6 +9,7 @@ use dnc_core::catalog::Catalog;
 use dnc_core::ids::{NodeId, ShardId};
 use dnc_meta::nodes::{Dial, Line};
 pub use dnc_meta::nodes::{client, connect, request, tcp};
+use dnc_proto::internal as wire;
 use dnc_proto::internal::node_service_client::NodeServiceClient;
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
@@ -34,6 +35,14 @@ struct Connection {
     outbox: Outbox,
 }
 
+/// Who leads a shard, as far as this router knows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Leader {
+    node: NodeId,
+    /// It said last that it was under its lease.
+    leased: bool,
+}
+
 /// What is known of the nodes.
 pub struct Nodes {
     dial: Dial,
@@ -43,7 +52,7 @@ pub struct Nodes {
     lame: RwLock<HashMap<(ShardId, NodeId), Instant>>,
     /// Nodes that are being given the catalog.
     offered: Arc<Mutex<HashSet<NodeId>>>,
-    leaders: RwLock<HashMap<ShardId, NodeId>>,
+    leaders: RwLock<HashMap<ShardId, Leader>>,
     turn: AtomicUsize,
 }
 
@@ -149,7 +158,18 @@ impl Nodes {
 
     /// Somebody says who leads a shard; 0 means that they do not know.
     pub fn note_leader(&self, shard: ShardId, leader: NodeId) {
-        if leader != 0 && self.leaders.read().get(&shard) != Some(&leader) {
+        if leader != 0 && self.leader(shard) != Some(leader) {
+            self.leaders.write().insert(shard, Leader { node: leader, leased: false });
+        }
+    }
+
+    /// A replica says where it stands.
+    pub fn note_standing(&self, shard: ShardId, node: NodeId, standing: &wire::Standing) {
+        if standing.leader != node {
+            return self.note_leader(shard, standing.leader);
+        }
+        let leader = Leader { node, leased: standing.leased };
+        if self.leaders.read().get(&shard) != Some(&leader) {
             self.leaders.write().insert(shard, leader);
         }
     }
@@ -161,12 +181,12 @@ impl Nodes {
 
     /// Who leads a shard, as far as is known.
     pub fn leader(&self, shard: ShardId) -> Option<NodeId> {
-        self.leaders.read().get(&shard).copied()
+        self.leaders.read().get(&shard).map(|leader| leader.node)
     }
 
     /// The prospects of a shard's replicas.
     pub fn prospects(&self, shard: ShardId, replicas: &[NodeId]) -> Vec<Prospect> {
-        let leader = self.leader(shard);
+        let leader = self.leaders.read().get(&shard).copied();
         let (suspects, lame) = (self.suspects.read(), self.lame.read());
         let now = Instant::now();
         let lately = |until: Option<&Instant>| until.is_some_and(|until| *until > now);
@@ -175,7 +195,8 @@ impl Nodes {
             .map(|node| Prospect {
                 node: *node,
                 suspect: lately(suspects.get(node)) || lately(lame.get(&(shard, *node))),
-                leader: leader == Some(*node),
+                leader: leader.is_some_and(|leader| leader.node == *node),
+                leased: leader.is_some_and(|leader| leader.leased),
             })
             .collect()
     }

@@ -36,11 +36,16 @@ pub struct Prospect {
     pub suspect: bool,
     /// It leads the shard.
     pub leader: bool,
+    /// It answered last under its lease.
+    pub leased: bool,
 }
 
-/// Picks as many replicas as make a majority: those that are not suspect before those that are, the
-/// leader among them when it is known (its log is the newest), the others by turns.
+/// Picks the leader alone if it is likely to be under its lease. Else as many replicas as make a majority: those that are
+/// not suspect before those that are, the leader among them when it is known (its log is the newest), the others by turns.
 pub fn first_wave(prospects: &[Prospect], turn: usize) -> Vec<NodeId> {
+    if let Some(leader) = prospects.iter().find(|prospect| prospect.leader && prospect.leased && !prospect.suspect) {
+        return vec![leader.node];
+    }
     let majority = prospects.len() / 2 + 1;
     let mut order: Vec<Prospect> = prospects.to_vec();
     if !order.is_empty() {
@@ -65,7 +70,9 @@ mod tests {
     }
 
     fn prospects(suspect: &[NodeId], leader: NodeId) -> Vec<Prospect> {
-        (1..=3).map(|node| Prospect { node, suspect: suspect.contains(&node), leader: node == leader }).collect()
+        (1..=3)
+            .map(|node| Prospect { node, suspect: suspect.contains(&node), leader: node == leader, leased: false })
+            .collect()
     }
 
     #[test]
@@ -73,6 +80,19 @@ mod tests {
         let waves: BTreeSet<Vec<NodeId>> = (0..6).map(|turn| first_wave(&prospects(&[], 2), turn)).collect();
         assert!(waves.iter().all(|wave| wave.len() == 2 && wave[0] == 2));
         assert_eq!(waves.len(), 2);
+    }
+
+    #[test]
+    fn a_leader_under_its_lease_is_asked_alone_unless_it_is_suspect() {
+        let leased = |suspect: &[NodeId]| -> Vec<Prospect> {
+            let leads = |prospect: Prospect| Prospect { leased: prospect.leader, ..prospect };
+            prospects(suspect, 2).into_iter().map(leads).collect()
+        };
+        for turn in 0..6 {
+            assert_eq!(first_wave(&leased(&[1]), turn), [2]);
+            let without = first_wave(&leased(&[2]), turn);
+            assert!(without.len() == 2 && !without.contains(&2));
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dnc_consensus::{Bench, GroupId, LogPosition, Machine, MachineError, Membership, MembershipChange, NodeId, Tail};
+use dnc_consensus::{
+    GroupId, Lease, LogPosition, Machine, MachineError, Membership, MembershipChange, NodeId, Tail, Workbench,
+};
 use dnc_core::codec;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{ClientWriteError, PreconditionFailed, RaftError};
@@ -17,6 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::leadership::simulated;
 use super::log::LogStore;
 use super::machine::StateMachine;
 use super::network::Clients;
@@ -56,7 +59,7 @@ pub struct Flusher {
 /// What a replica's log, its state machine and its readers share.
 pub struct Parts {
     pub(super) id: GroupId,
-    pub(super) bench_id: GroupId,
+    pub(super) workbench_id: GroupId,
     pub(super) machine: Arc<dyn Machine>,
     pub(super) tail: dnc_consensus::TailCell,
     host: Host,
@@ -65,8 +68,10 @@ pub struct Parts {
 /// A replica that runs. Clones are the same replica.
 #[derive(Clone)]
 pub struct Group {
-    raft: Raft,
-    parts: Arc<Parts>,
+    pub(super) raft: Raft,
+    pub(super) parts: Arc<Parts>,
+    /// The product's own.
+    pub(super) lease: Arc<Lease>,
     ready_at: Instant,
 }
 
@@ -158,17 +163,20 @@ impl Host {
         peers: Peers,
     ) -> Result<Group, MachineError> {
         let ready_at = Instant::now() + LEASE;
-        let parts = Arc::new(Parts { id, bench_id: id, machine, tail: Default::default(), host: self.clone() });
+        let parts = Arc::new(Parts { id, workbench_id: id, machine, tail: Default::default(), host: self.clone() });
         let state_machine = StateMachine::open(parts.clone())?;
         let log = LogStore { parts: parts.clone() };
         let clients = Clients { port: self.port().clone(), group: id, peers };
         let config = Arc::new(config(self.inner.world.plan().snapshot_entries));
         let raft = Raft::new(me, config, clients, log, state_machine).await.map_err(MachineError::new)?;
-        let group = Group { raft, parts, ready_at };
+        let lease = Arc::new(Lease::new(LEASE, simulated(Instant::now())));
+        let group = Group { raft, parts, lease, ready_at };
         self.inner.groups.lock().insert(id, group.clone());
         let campaigning = group.clone();
         drop(Rt::spawn(async move {
-            tokio::time::sleep_until(ready_at).await;
+            if !campaigning.is_ready() {
+                tokio::time::sleep_until(ready_at).await;
+            }
             campaigning.raft.runtime_config().elect(true);
         }));
         Ok(group)
@@ -283,8 +291,8 @@ impl Parts {
         &self.host.inner.flusher
     }
 
-    pub(super) fn bench(&self) -> &Bench {
-        self.host.world().bench()
+    pub(super) fn workbench(&self) -> &Workbench {
+        self.host.world().workbench()
     }
 
     pub(super) async fn flushed(&self) {
@@ -298,8 +306,8 @@ impl Parts {
         }
     }
 
-    pub(super) fn acknowledges_before_sync(&self) -> bool {
-        self.host.world().plants(Plant::AckBeforeSync)
+    pub(super) fn plants(&self, plant: Plant) -> bool {
+        self.host.world().plants(plant)
     }
 
     pub(super) fn watch_membership(&self, at: LogPosition, membership: &Membership) {
@@ -319,13 +327,17 @@ impl Group {
         self.seen(|metrics| metrics.id)
     }
 
+    fn is_ready(&self) -> bool {
+        Instant::now() >= self.ready_at || self.parts.plants(Plant::VotesTooSoon)
+    }
+
     /// No lease of an earlier life is owed any more, and its log has what that life's had.
     fn may_vote(&self) -> bool {
         let floor = self.parts.disk().group(self.parts.id, |content| content.floor);
-        Instant::now() >= self.ready_at && self.tail().last >= floor
+        self.is_ready() && self.tail().last >= floor
     }
 
-    fn seen<T>(&self, look: impl FnOnce(&RaftMetrics<Types>) -> T) -> T {
+    pub(super) fn seen<T>(&self, look: impl FnOnce(&RaftMetrics<Types>) -> T) -> T {
         look(&self.raft.metrics().borrow_watched())
     }
 
@@ -384,25 +396,6 @@ impl Group {
             Ok(Err(error)) => Err(WriteError::Unknown(error.to_string())),
             Err(_) => Err(WriteError::Unknown(format!("no majority within {limit:?}"))),
         }
-    }
-
-    /// Hands the leadership over.
-    pub async fn transfer_leader(&self, to: NodeId, limit: Duration) -> Result<(), Refused> {
-        if !self.is_leader() {
-            return Err(Refused::NotLeader(self.leader()));
-        }
-        let unknown = || Refused::Unknown("the leadership was not seen handed over".to_owned());
-        self.raft.trigger().transfer_leader(to).await.map_err(|_| unknown())?;
-        let mut metrics = self.raft.metrics();
-        let seen = async {
-            while metrics.borrow_watched().current_leader != Some(to) {
-                if metrics.changed().await.is_err() {
-                    return Err(unknown());
-                }
-            }
-            Ok(())
-        };
-        timeout(limit, seen).await.unwrap_or_else(|_| Err(unknown()))
     }
 
     /// Changes the membership, if the newest one is still that at `expected`.

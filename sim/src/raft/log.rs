@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::group::Parts;
 use super::{Entry, LogId, Types, Vote, membership, position};
 use crate::disk::Write;
+use crate::plan::Plant;
 
 /// Entries that are read at a time.
 const READ_ENTRIES: usize = 64;
@@ -117,7 +118,7 @@ impl RaftLogStorage<Types> for LogStore {
         };
         let written = self.parts.disk().write(Write::Append(self.parts.id, entries));
         self.parts.tail.appended(last, memberships);
-        if self.parts.acknowledges_before_sync() {
+        if self.parts.plants(Plant::AckBeforeSync) {
             callback.io_completed(Ok(()));
             self.parts.flusher().submit(written, Box::new(|| ()));
         } else {

@@ -39,7 +39,7 @@ impl StateMachine {
     /// The state as it was saved last, and the tail of the log above it shown to the machine.
     pub fn open(parts: Arc<Parts>) -> Result<Self, MachineError> {
         let saved = parts.disk().group(parts.id, |content| content.saved.clone());
-        let state = parts.bench().state(parts.bench_id);
+        let state = parts.workbench().state(parts.workbench_id);
         let (mut applied, mut stored) = (None, StoredMembership::default());
         if let Some(saved) = &saved {
             fill(&parts, &state, &saved.pairs)?;
@@ -55,7 +55,7 @@ impl StateMachine {
 
     fn apply_entry(&mut self, entry: Entry) -> Result<Reply, MachineError> {
         let at = position(&entry.log_id);
-        let mut tx = Transition::on_bench(self.parts.bench_id, at, &self.state);
+        let mut tx = Transition::on_workbench(self.parts.workbench_id, at, &self.state);
         let mut reply = Vec::new();
         match entry.payload {
             EntryPayload::Blank => {}
@@ -89,7 +89,7 @@ impl StateMachine {
 }
 
 fn fill(parts: &Parts, state: &Keyspace, pairs: &[(Vec<u8>, Vec<u8>)]) -> Result<(), MachineError> {
-    let mut tx = Transition::on_bench(parts.bench_id, dnc_consensus::LogPosition::default(), state);
+    let mut tx = Transition::on_workbench(parts.workbench_id, dnc_consensus::LogPosition::default(), state);
     for (key, value) in pairs {
         tx.put(key, value);
     }
@@ -146,7 +146,7 @@ impl RaftStateMachine<Types> for StateMachine {
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {
-        let pairs = self.pairs().expect("a bench can be read");
+        let pairs = self.pairs().expect("a workbench can be read");
         Builder { parts: self.parts.clone(), saved: Arc::new(Saved { meta: self.meta(), pairs }) }
     }
 
@@ -154,7 +154,7 @@ impl RaftStateMachine<Types> for StateMachine {
         let saved = Arc::new(Saved { meta: meta.clone(), pairs: pairs.to_vec() });
         self.parts.disk().write(Write::Save(self.parts.id, saved));
         self.parts.flushed().await;
-        let state = self.parts.bench().state(self.parts.bench_id);
+        let state = self.parts.workbench().state(self.parts.workbench_id);
         fill(&self.parts, &state, &pairs).map_err(io::Error::other)?;
         self.parts.machine.load(&state).map_err(io::Error::other)?;
         self.state = state;

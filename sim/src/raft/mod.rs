@@ -5,6 +5,7 @@
 //! membership name the membership that they were decided on.
 
 mod group;
+mod leadership;
 mod log;
 mod machine;
 mod network;

@@ -12,7 +12,7 @@ use dnc_core::verdict::{Asker, Cause, LiveFinding, Verdict};
 use dnc_proto::internal as wire;
 use tokio::time::{Instant, timeout};
 
-use self::scripted::{Cluster, Manner, Node, activate, founded};
+use self::scripted::{Cluster, Leads, Manner, Node, activate, founded};
 use super::*;
 
 /// Long enough for anything on loopback, however busy the machine is.
@@ -208,6 +208,50 @@ async fn a_replica_without_an_answer_is_passed_over_by_the_next_check() {
     }
     // Unless the machine was so slow that it is trusted again.
     assert!(cluster.nodes[0].checks() == met || turns.elapsed() > Duration::from_millis(500));
+}
+
+#[tokio::test]
+async fn a_leader_under_its_lease_is_asked_alone_and_the_others_as_soon_as_it_is_not() {
+    let cluster = Cluster::hedging_after(LONG).await;
+    cluster.nodes[1].script.lock().leads = Some(Leads::UnderLease);
+    // By turns each pair of the three is asked first: then this router knows.
+    for _ in 0..3 {
+        assert_eq!(check(&cluster.route, LONG).await, Verdict::Clear);
+    }
+    let others = || cluster.nodes[0].checks() + cluster.nodes[2].checks();
+    let met = others();
+    cluster.nodes[1].script.lock().live = Some(listing());
+    for _ in 0..6 {
+        assert_eq!(check(&cluster.route, LONG).await, Verdict::Listed);
+    }
+    assert_eq!(others(), met);
+
+    // Without its lease its answer is one of three, and nobody waits for the delay.
+    cluster.nodes[1].script.lock().leads = Some(Leads::WithoutLease);
+    cluster.nodes[1].script.lock().live = None;
+    for script in [0, 2] {
+        let mut script = cluster.nodes[script].script.lock();
+        (script.log, script.live) = (9, Some(listing()));
+    }
+    for _ in 0..3 {
+        assert_eq!(check(&cluster.route, LONG).await, Verdict::Listed);
+    }
+    assert!(others() > met);
+}
+
+#[tokio::test]
+async fn a_leader_under_its_lease_that_falls_silent_is_replaced_by_a_majority_of_the_others() {
+    let cluster = Cluster::start().await;
+    cluster.nodes[1].script.lock().leads = Some(Leads::UnderLease);
+    for _ in 0..3 {
+        assert_eq!(check(&cluster.route, LONG).await, Verdict::Clear);
+    }
+    for manner in [Manner::Hangs, Manner::Refuses, Manner::HasNone(wire::NoAnswer::NotHere)] {
+        cluster.nodes[1].script.lock().manner = manner;
+        let started = Instant::now();
+        assert_eq!(check(&cluster.route, LONG).await, Verdict::Clear);
+        assert!(started.elapsed() < LONG / 2);
+    }
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Request, Response, Status};
 
-use crate::route::Route;
+use crate::route::{Reading, Route};
 
 /// The cluster of all of them.
 const CLUSTER: u128 = 7;
@@ -70,6 +70,15 @@ pub struct Script {
     pub now_ms: u64,
     /// It takes no writes.
     pub held: bool,
+    /// It leads, under its lease or not.
+    pub leads: Option<Leads>,
+}
+
+/// How a node leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leads {
+    UnderLease,
+    WithoutLease,
 }
 
 /// One of them, as long as it runs.
@@ -110,6 +119,7 @@ impl Node {
             offers: 0,
             now_ms: 0,
             held: false,
+            leads: None,
         }));
         let stop = CancellationToken::new();
         let server = tonic::transport::Server::builder()
@@ -142,7 +152,7 @@ impl Cluster {
         }
         let cache = CatalogCache::new();
         cache.offer(catalog.clone()).expect("one cluster");
-        let route = Route::new(MetaClient::new(Vec::new()), cache.clone(), hedge);
+        let route = Route::new(MetaClient::new(Vec::new()), cache.clone(), Reading { hedge, leases: true });
         Cluster { nodes, catalog, cache, route }
     }
 
@@ -238,7 +248,8 @@ impl Script {
                 membership_at: at(0),
                 membership: vec![wire::VoterSet { nodes: BTreeSet::from([1, 2, 3]).into_iter().collect() }],
                 barrier: self.barrier,
-                leader: 0,
+                leader: self.leads.map_or(0, |_| self.id),
+                leased: self.leads == Some(Leads::UnderLease),
                 generation: 0,
             }),
             has_view: (self.views.0..=self.views.1).contains(&view),

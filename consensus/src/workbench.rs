@@ -12,14 +12,14 @@ use crate::machine::Transition;
 use crate::types::{GroupId, LogPosition};
 
 /// Gives out states that belong to no replica.
-pub struct Bench {
+pub struct Workbench {
     epochs: Epochs,
 }
 
-// === impl Bench ===
+// === impl Workbench ===
 
-impl Bench {
-    /// A bench whose states lie in this folder, which is empty.
+impl Workbench {
+    /// A workbench whose states lie in this folder, which is empty.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let db = Db::open(folder, &StoreOptions::default())?;
         Ok(Self { epochs: Epochs::new(Arc::new(db)) })
@@ -32,8 +32,8 @@ impl Bench {
 }
 
 impl<'a> Transition<'a> {
-    /// One command on its way into a state of a [`Bench`]. No applied position is kept with it.
-    pub fn on_bench(group: GroupId, at: LogPosition, state: &'a Keyspace) -> Self {
+    /// One command on its way into a state of a [`Workbench`]. No applied position is kept with it.
+    pub fn on_workbench(group: GroupId, at: LogPosition, state: &'a Keyspace) -> Self {
         Transition::new(group, at, state, (Record::Applied.key(group), Vec::new()))
     }
 }
