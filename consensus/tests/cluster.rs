@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dnc_consensus::{
-    GroupError, GroupId, Hold, HostError, HostOptions, MembershipChange, ReadError, Role, Store, StoreOptions,
+    GroupError, GroupId, Hold, HostError, HostOptions, MembershipChange, Moment, ReadError, Role, Store, StoreOptions,
     WriteError,
 };
 use kit::{Cluster, GROUP, Kv, PATIENCE, until};
@@ -305,6 +305,45 @@ async fn leadership_moves_to_the_replica_that_is_named() {
     assert_eq!(refused, Err(GroupError::NotLeader { leader: Some(new) }));
     until("the new leader knows", || cluster.nodes[&new].group.is_leader()).await;
     cluster.write("b=1").await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_replica_at_a_time_is_under_a_lease_whoever_leads() {
+    let mut cluster = Cluster::start().await;
+    let leased = |cluster: &Cluster| -> BTreeSet<u64> {
+        let now = Moment::now();
+        cluster.nodes.values().filter(|node| node.group.brief(now).leased).map(|node| node.id).collect()
+    };
+    for node in cluster.nodes.values() {
+        until("its first lease has passed", || node.group.status().votes).await;
+    }
+    let mut leader = cluster.leader().await;
+    until("the leader is under its lease", || leased(&cluster) == BTreeSet::from([leader])).await;
+
+    // Handed over: whoever led has none from before the order was given, and the next one has it soon.
+    for _ in 0..3 {
+        let heir = cluster.nodes.keys().copied().find(|node| *node != leader).expect("another one");
+        cluster.nodes[&leader].group.transfer_leader(heir, PATIENCE).await.expect("handed over");
+        assert!(!leased(&cluster).contains(&leader));
+        until("the next leader is under its lease", || {
+            let holders = leased(&cluster);
+            assert!(holders.len() <= 1, "{holders:?}");
+            holders.contains(&heir)
+        })
+        .await;
+        leader = heir;
+    }
+
+    // Without the others it leads on, as far as it knows, but not under a lease.
+    let others: Vec<u64> = cluster.nodes.keys().copied().filter(|node| *node != leader).collect();
+    for node in &others {
+        cluster.stop_node(*node).await;
+    }
+    until("the lease has ended", || leased(&cluster).is_empty()).await;
+    assert_eq!(cluster.nodes[&leader].group.status().role, Role::Leader);
+    cluster.start_node(others[0]).await;
+    until("a majority is back", || leased(&cluster).len() == 1).await;
     cluster.stop().await;
 }
 

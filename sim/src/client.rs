@@ -95,7 +95,7 @@ impl Client {
                 55..80 => client.suppress().await,
                 _ => client.release().await,
             }
-            sleep(client.caller.dice.time(Duration::from_millis(1), Duration::from_millis(60))).await;
+            sleep(client.caller.dice.time(Duration::from_millis(1), world.plan().rest)).await;
         }
         Ok(())
     }

@@ -20,6 +20,8 @@ pub struct Storm {
     hosts: Vec<String>,
     nodes: Vec<String>,
     next: Duration,
+    /// Who loses its power for a moment, and when.
+    blinks: Option<(Duration, String)>,
     /// What ends when, in the order in which it was begun.
     broken: Vec<(Duration, Broken)>,
 }
@@ -50,12 +52,16 @@ impl Storm {
         let nodes: Vec<String> = (1..=plan.nodes + plan.joining).map(node::name).collect();
         let voters = (1..=u64::from(VOTERS)).map(follow::voter);
         let hosts = nodes.iter().cloned().chain(voters).chain((1..=ROUTERS).map(router::name)).collect();
-        Storm { world, rng, hosts, nodes, next: from, broken: Vec::new() }
+        Storm { world, rng, hosts, nodes, next: from, blinks: None, broken: Vec::new() }
     }
 
     /// Breaks and mends what is due.
     pub fn blow(&mut self, sim: &mut Sim<'_>, now: Duration) {
         self.mend(sim, |until| until <= now);
+        if let Some((_, host)) = self.blinks.take_if(|(at, _)| *at <= now) {
+            let until = now + Duration::from_millis(self.rng.random_range(20..=200));
+            self.crash(sim, host, until);
+        }
         if now >= self.next {
             let every = self.world.plan().fault_every;
             self.next = now + every.mul_f64(self.rng.random_range(0.2..1.8));
@@ -122,7 +128,12 @@ impl Storm {
                 let mut nodes = self.nodes.clone();
                 nodes.shuffle(&mut self.rng);
                 let (alone, others) = nodes.split_at(1);
-                let others = &others[..self.rng.random_range(1..=others.len())];
+                let (others, rest) = others.split_at(self.rng.random_range(1..=others.len()));
+                if let Some(host) = rest.choose(&mut self.rng).cloned().filter(|_| self.rng.random_bool(0.7)) {
+                    // When those who are cut off look for another leader, one of the others forgets the one it has.
+                    let at = now + Duration::from_millis(self.rng.random_range(1_000..=3_000));
+                    self.blinks = Some((at, host));
+                }
                 note!(self.world.trace(), "storm", "cuts {alone:?} off from {others:?}");
                 for (a, b) in pairs(alone, others) {
                     self.begin(sim, until, Broken::Cut(a, b));

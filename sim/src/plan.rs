@@ -31,6 +31,8 @@ pub struct Plan {
     pub latency: Duration,
     /// The longest that a sync takes, when nothing is wrong.
     pub sync: Duration,
+    /// The longest that a client rests.
+    pub rest: Duration,
     /// How long things break.
     pub storm: Duration,
 }
@@ -83,6 +85,8 @@ impl Plan {
             } else {
                 rng.random_range(1..=12)
             }),
+            // With little to do, logs are often equal: then anybody can be elected.
+            rest: Duration::from_millis(if rng.random_bool(0.25) { 2_500 } else { 60 }),
             storm: Duration::from_secs(12),
         }
     }

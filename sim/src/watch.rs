@@ -1,4 +1,4 @@
-//! What groups must not do, whoever asks them to: seen from the memberships that are applied.
+//! What groups must not do, whoever asks them to: seen from what is applied, and from who says that it leads alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,8 @@ pub struct Watch {
 #[derive(Default)]
 struct Inner {
     applied: BTreeMap<GroupId, BTreeMap<u64, Membership>>,
+    /// The newest term in which an entry is committed.
+    terms: BTreeMap<GroupId, u64>,
     violations: Vec<String>,
 }
 
@@ -51,6 +53,23 @@ impl Watch {
             inner.violations.push(format!("group {group} at {at}: {why}: {membership:?}"));
         }
         inner.applied.entry(group).or_default().insert(at.index, membership.clone());
+    }
+
+    /// A replica has applied an entry of this term: it is committed.
+    pub fn committed(&self, group: GroupId, term: u64) {
+        let mut inner = self.inner.lock();
+        let newest = inner.terms.entry(group).or_default();
+        *newest = term.max(*newest);
+    }
+
+    /// A replica says that it leads in this term and that nobody else can.
+    pub fn leased(&self, group: GroupId, node: NodeId, term: u64) {
+        let newest = self.inner.lock().terms.get(&group).copied().unwrap_or(0);
+        if term < newest {
+            self.broken(format!(
+                "node {node} leads group {group} alone in term {term}, and it has committed in {newest}"
+            ));
+        }
     }
 
     /// Something is broken that must not break.

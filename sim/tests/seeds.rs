@@ -64,6 +64,8 @@ fn an_acknowledgement_before_the_sync_is_found() {
 }
 
 #[test]
-fn a_lease_that_never_ends_is_found() {
-    assert!(found(Plant::LeaseNeverEnds).is_some());
+fn a_lease_that_lasts_too_long_is_found() {
+    for plant in [Plant::LeaseNeverEnds, Plant::LeaseAcrossHandover] {
+        assert!(found(plant).is_some(), "{plant:?}");
+    }
 }

@@ -172,6 +172,7 @@ impl Host {
         let lease = Arc::new(Lease::new(LEASE, simulated(Instant::now())));
         let group = Group { raft, parts, lease, ready_at };
         self.inner.groups.lock().insert(id, group.clone());
+        drop(Rt::spawn(group.clone().stay_watched()));
         let campaigning = group.clone();
         drop(Rt::spawn(async move {
             if !campaigning.is_ready() {
@@ -308,6 +309,14 @@ impl Parts {
 
     pub(super) fn plants(&self, plant: Plant) -> bool {
         self.host.world().plants(plant)
+    }
+
+    pub(super) fn watch_committed(&self, term: u64) {
+        self.host.world().watch().committed(self.id, term);
+    }
+
+    pub(super) fn watch_lease(&self, node: NodeId, term: u64) {
+        self.host.world().watch().leased(self.id, node, term);
     }
 
     pub(super) fn watch_membership(&self, at: LogPosition, membership: &Membership) {

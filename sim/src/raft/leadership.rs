@@ -7,10 +7,13 @@ use openraft::ServerState;
 use openraft::async_runtime::Instant as _;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft_rt::AsyncRuntime;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Group, Refused, Rt, position};
 use crate::plan::Plant;
+
+/// A leader is asked this often whether it leads alone.
+const ASKED: Duration = Duration::from_millis(10);
 
 /// A moment in a world in which no machine is ever suspended.
 pub(super) fn simulated(now: Instant) -> Moment {
@@ -35,9 +38,20 @@ impl Group {
                 voters: metrics.membership_config.get_joint_config(),
             };
             let leased = self.lease.holds(&claim, simulated(now));
+            if leased {
+                self.parts.watch_lease(metrics.id, metrics.current_term);
+            }
             // Nothing is recovered here.
             Brief { leader: metrics.current_leader, applied, leased, generation: 0 }
         })
+    }
+
+    /// Asks a replica again and again whether it leads alone, for as long as it runs: it is watched what it says.
+    pub(super) async fn stay_watched(self) {
+        while self.failure().is_none() {
+            self.brief();
+            sleep(ASKED).await;
+        }
     }
 
     /// Hands the leadership over.

@@ -69,6 +69,7 @@ impl StateMachine {
                 self.parts.tail.membership_applied(at);
             }
         }
+        self.parts.watch_committed(at.term);
         self.applied = Some(entry.log_id);
         self.parts.machine.applied(at);
         Ok(Reply(reply))
