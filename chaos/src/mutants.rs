@@ -80,12 +80,12 @@ fn prey(bug: Bug) -> (&'static str, &'static [&'static str]) {
             ("a check is judged by an older catalog than a replica names", &["rule-while-router-cut-off"])
         }
         Bug::AnyExemptionLifts => {
-            ("an exemption lifts though a replica knows of its end", &["exempt-while-node-killed"])
+            ("an exemption lifts though a replica knows of its end", &["exempt-while-node-killed-without-leases"])
         }
         Bug::RuleBeforeBarrier => ("a rule is acknowledged before its barrier", &["rule-while-shards-cut-off"]),
         Bug::ActivateUnsealed => ("a version is activated before all shards have sealed it", &["kill-follower"]),
         Bug::AnswerWithoutVersion => {
-            ("a replica answers for a version that it does not have", &["activate-while-leader-killed"])
+            ("a replica answers for a version that it does not have", &["activate-while-leader-killed-without-leases"])
         }
         Bug::ForgetRequests => ("a repeated request is carried out again", &["late-repeats"]),
         Bug::RequestsNotReloaded => ("requests are forgotten in a restart", &["late-repeats"]),
@@ -93,9 +93,7 @@ fn prey(bug: Bug) -> (&'static str, &'static [&'static str]) {
         Bug::FilterNotFilled => ("the filter is empty after a restart", &["power-cut"]),
         Bug::ReuseNodeId => ("a node that lost its data keeps its id", &["lost-volume-while-another-is-behind"]),
         Bug::LeaseNeverEnds => ("a leader answers alone after its lease", &["leader-cut-off-from-nodes"]),
-        Bug::LeaseAcrossHandover => {
-            ("a leader answers alone while it hands over", &["handover-while-cut-off-from-nodes"])
-        }
+        Bug::LeaseAcrossHandover => ("a leader answers alone while it hands over", &["handover-unheard"]),
         Bug::VotesTooSoon => {
             ("a restarted replica votes before what it owes is over", &["leader-half-cut-off-while-follower-restarts"])
         }

@@ -49,6 +49,10 @@ pub struct HostOptions {
     pub election_ms_min: u64,
     /// ..to this. It is also the length of the lease that a follower owes its leader.
     pub election_ms_max: u64,
+    /// What every follower in the cluster owes its leader at least, and every leader relies on. No setting: a leader must know it of
+    /// nodes that are configured by others. Tests shorten it.
+    #[serde(skip)]
+    pub owed_ms: u64,
     /// A replica that has just started votes for nobody and does not campaign for this long: it
     /// may have promised so before it stopped. Not shorter than `election_ms_max`.
     pub lease_ms: u64,
@@ -98,6 +102,7 @@ impl Default for HostOptions {
             heartbeat_ms: 100,
             election_ms_min: 500,
             election_ms_max: 1_000,
+            owed_ms: 1_000,
             lease_ms: 1_000,
             connect_ms: 1_000,
             reconnect_ms: 100,
@@ -128,6 +133,9 @@ impl HostOptions {
         }
         if self.election_ms_min >= self.election_ms_max {
             return refuse("election_ms_min is not below election_ms_max");
+        }
+        if self.election_ms_max < self.owed_ms {
+            return refuse(&format!("election_ms_max is below {} ms, on which leaders rely", self.owed_ms));
         }
         if self.lease_ms < self.election_ms_max {
             return refuse("lease_ms is below election_ms_max, the lease that a follower owes");
@@ -179,9 +187,9 @@ impl HostOptions {
         .map_err(|error| HostError::Options(error.to_string()))
     }
 
-    /// What a follower owes its leader.
+    /// What a leader relies on.
     pub(crate) fn owed(&self) -> Duration {
-        Duration::from_millis(self.election_ms_max)
+        Duration::from_millis(self.owed_ms)
     }
 
     /// How long a replica that has just started leaves elections out.
@@ -205,5 +213,14 @@ mod tests {
     fn a_lease_shorter_than_what_followers_owe_is_refused() {
         let options = HostOptions { lease_ms: 999, ..HostOptions::default() };
         assert!(options.validate().is_err());
+    }
+
+    #[test]
+    fn nobody_may_owe_less_than_leaders_elsewhere_rely_on() {
+        let options = HostOptions { election_ms_max: 999, ..HostOptions::default() };
+        assert!(options.validate().is_err());
+        let options = HostOptions { election_ms_max: 1_500, lease_ms: 1_500, ..HostOptions::default() };
+        options.validate().expect("more than that is well");
+        assert_eq!(options.owed(), Duration::from_millis(1_000));
     }
 }

@@ -1,7 +1,7 @@
 //! The leader's lease: for how long nobody else can have been elected, so that this replica alone knows all that was
 //! acknowledged.
 //!
-//! A follower that hears its leader votes for nobody else for [`HostOptions::election_ms_max`](crate::HostOptions). So a
+//! A follower that hears its leader votes for nobody else for [`HostOptions::owed_ms`](crate::HostOptions) at least. So a
 //! leader that sent something at a time `t` which a majority has answered leads alone until `t` plus that, by a clock
 //! that runs as fast as theirs; a fifth is taken off for clocks that do not quite. What could break this, and what is done:
 //!

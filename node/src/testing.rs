@@ -35,6 +35,7 @@ pub async fn host(folder: &Path) -> Host {
         heartbeat_ms: 20,
         election_ms_min: 60,
         election_ms_max: 120,
+        owed_ms: 120,
         lease_ms: 120,
         ..HostOptions::default()
     };

@@ -8,7 +8,7 @@ use dnc_sim::plan::Plant;
 use dnc_sim::run::{Options, Outcome, one};
 
 /// Seeds within which a planted bug must be found.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 90;
 
 fn workbench() -> (tempfile::TempDir, Arc<Workbench>) {
     let folder = tempfile::tempdir().expect("folder");

@@ -7,7 +7,7 @@ use dnc_tests::process::Role;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
-use super::{PLAIN, Scenario, WHOLE, killed, ms};
+use super::{NO_LEASES, PLAIN, Scenario, WHOLE, killed, ms};
 use crate::plan::{Act, Group, Who};
 
 /// All scenarios of this kind.
@@ -22,7 +22,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "kill-follower-without-leases",
         proves: "the same as kill-follower with routers that trust no clock: each check asks a majority",
-        router_settings: &[("DNC_LEASE_READS", "false")],
+        router_settings: NO_LEASES,
         round: |dice| killed(Who::Follower, dice),
         ..PLAIN
     },

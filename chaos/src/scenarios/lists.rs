@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use dnc_tests::process::Role;
 use rand::Rng;
+use rand::rngs::StdRng;
 
-use super::{PLAIN, Scenario, WHOLE, killed, ms};
+use super::{NO_LEASES, PLAIN, Scenario, WHOLE, killed, ms};
 use crate::plan::{Act, Group, Who};
 use crate::world::Harm;
 
@@ -14,11 +15,14 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "activate-while-leader-killed",
         proves: "a leader is killed while a list is replaced: every bulk is judged by one version, and the new one becomes active",
-        round: |dice| {
-            let leader = Group::one(Who::Leader);
-            let (kill, start) = (Act::Kill(leader.clone()), Act::Start(leader));
-            vec![Act::Load, Act::Hold(ms(dice, 0, 500)), kill, Act::Hold(ms(dice, 0, 5_000)), start, Act::Loaded, WHOLE]
-        },
+        round: activated_while_leader_killed,
+        ..PLAIN
+    },
+    Scenario {
+        name: "activate-while-leader-killed-without-leases",
+        proves: "the same with routers that trust no clock: replicas that do not have the version yet are asked too",
+        router_settings: NO_LEASES,
+        round: activated_while_leader_killed,
         ..PLAIN
     },
     Scenario {
@@ -72,6 +76,17 @@ pub const SCENARIOS: &[Scenario] = &[
         ..PLAIN
     },
     Scenario {
+        name: "exempt-while-node-killed-without-leases",
+        proves: "the same with routers that trust no clock: of a majority, one that lags shows what another knows to be revoked",
+        router_settings: NO_LEASES,
+        round: |dice| {
+            let mut acts = vec![Act::Exempt, Act::Hold(ms(dice, 1_500, 2_500))];
+            acts.extend(killed(Who::Follower, dice));
+            acts
+        },
+        ..PLAIN
+    },
+    Scenario {
         name: "late-repeats",
         proves: "releases are repeated after all nodes were killed: what was suppressed again meanwhile stays",
         may_fail: true,
@@ -84,3 +99,9 @@ pub const SCENARIOS: &[Scenario] = &[
         ..PLAIN
     },
 ];
+
+fn activated_while_leader_killed(dice: &mut StdRng) -> Vec<Act> {
+    let leader = Group::one(Who::Leader);
+    let (kill, start) = (Act::Kill(leader.clone()), Act::Start(leader));
+    vec![Act::Load, Act::Hold(ms(dice, 0, 500)), kill, Act::Hold(ms(dice, 0, 5_000)), start, Act::Loaded, WHOLE]
+}

@@ -44,6 +44,9 @@ pub struct Scenario {
 const THEMES: [&[Scenario]; 6] =
     [kills::SCENARIOS, network::SCENARIOS, disk::SCENARIOS, lists::SCENARIOS, load::SCENARIOS, moves::SCENARIOS];
 
+/// Routers ask majorities.
+const NO_LEASES: &[(&str, &str)] = &[("DNC_LEASE_READS", "false")];
+
 /// What a scenario is like unless it says otherwise.
 const PLAIN: Scenario = Scenario {
     name: "",

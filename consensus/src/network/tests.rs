@@ -55,6 +55,7 @@ async fn target(folder: &TempDir) -> Target {
         heartbeat_ms: 50,
         election_ms_min: 200,
         election_ms_max: 400,
+        owed_ms: 400,
         lease_ms: 500,
         ..HostOptions::default()
     };

@@ -143,8 +143,14 @@ impl Cluster {
     }
 
     pub async fn start_with(options: HostOptions) -> Self {
-        let options =
-            HostOptions { heartbeat_ms: 60, election_ms_min: 300, election_ms_max: 600, lease_ms: 600, ..options };
+        let options = HostOptions {
+            heartbeat_ms: 60,
+            election_ms_min: 300,
+            election_ms_max: 600,
+            owed_ms: 600,
+            lease_ms: 600,
+            ..options
+        };
         let mut cluster = Self { folders: BTreeMap::new(), addresses: Arc::default(), options, nodes: BTreeMap::new() };
         for id in 1..=3 {
             cluster.start_node(id).await;

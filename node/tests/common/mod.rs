@@ -57,6 +57,7 @@ impl Lone {
             heartbeat_ms: 20,
             election_ms_min: 60,
             election_ms_max: 120,
+            owed_ms: 120,
             lease_ms: 120,
             ..HostOptions::default()
         };
