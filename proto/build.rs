@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(out.join("dnc_v1.bin"), protox::prost::Message::encode_to_vec(&public))?;
     // Reports and what operators see are shown as JSON with the names that they have here, and described in
     // OpenAPI by their comments.
-    const SHOWN: [&str; 35] = [
+    const SHOWN: [&str; 42] = [
         "Period",
         "ComplianceReport",
         "DayCounts",
@@ -58,6 +58,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "PlanProgress",
         "PlanHistory",
         "Explanation",
+        "RecoveryPreview",
+        "RecoverableShard",
+        "ReplicaLeft",
+        "UnrecoverableShard",
+        "GoneNode",
+        "Recovery",
+        "RecoveredShard",
         "Backup",
         "BackupFile",
         "BackupList",

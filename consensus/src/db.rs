@@ -3,7 +3,7 @@
 //! | family | key | value |
 //! | --- | --- | --- |
 //! | raft_log | group, index | an entry |
-//! | raft_state | group, one letter | vote, committed, purged, applied, membership, floor |
+//! | raft_state | group, one letter | vote, committed, purged, applied, membership, floor, generation |
 //! | data | group, epoch, the machine's key | the machine's value |
 //! | local | the caller's key | the caller's value, of this process only |
 //!
@@ -42,6 +42,7 @@ pub(crate) enum Record {
     Applied,
     Membership,
     Floor,
+    Generation,
 }
 
 /// The open database.
@@ -82,6 +83,7 @@ impl Record {
             Self::Applied => b'a',
             Self::Membership => b'm',
             Self::Floor => b'f',
+            Self::Generation => b'g',
         }
     }
 
@@ -93,6 +95,7 @@ impl Record {
             Self::Applied => "the applied position of a group",
             Self::Membership => "the applied membership of a group",
             Self::Floor => "the floor of a group",
+            Self::Generation => "the generation of a group",
         }
     }
 

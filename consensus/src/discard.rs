@@ -36,8 +36,7 @@ impl Store {
         let emptied = Applied { epoch: self.epochs().next(), at: None };
         db.put_record(&mut batch, group, Record::Applied, &emptied);
         db.put_record(&mut batch, group, Record::Floor, &floor);
-        db.write(batch)?;
-        self.wal().wait_blocking().map_err(|error| StoreError::SyncFailed(error.to_string()))
+        self.write_synced(batch)
     }
 
     /// Where the log of this replica's earlier lives ended.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::codec::CodecError;
+use crate::recover::RecoverError;
 use crate::types::{GroupId, LogPosition, NodeId};
 
 /// The RocksDB of this process, or what it holds.
@@ -119,6 +120,9 @@ pub enum HostError {
         #[source]
         source: StoreError,
     },
+    /// The replica cannot go on as the generation of its group that it should be of.
+    #[error("bring a replica to its group's generation")]
+    Recover(#[source] RecoverError),
     /// The machine failed while the group started.
     #[error("start group {group}")]
     Machine {

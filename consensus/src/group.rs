@@ -78,6 +78,8 @@ pub struct Brief {
     pub applied: Option<LogPosition>,
     /// It leads and nobody else can: what it knows, read from now on, is all that was acknowledged before.
     pub leased: bool,
+    /// Counts the recoveries of the group that it belongs to.
+    pub generation: u64,
 }
 
 /// The groups of a process.
@@ -152,6 +154,11 @@ impl Group {
         self.inner.replica.group
     }
 
+    /// Counts the recoveries of the group that this replica belongs to.
+    pub fn generation(&self) -> u64 {
+        self.inner.replica.generation
+    }
+
     /// The state as it is now. It does not follow the group through a snapshot: ask again for each
     /// use, or take what [`Machine::load`](crate::Machine::load) brings.
     pub fn keyspace(&self) -> Keyspace {
@@ -186,7 +193,8 @@ impl Group {
             applied_term: applied.map(|at| at.term),
             voters: metrics.membership_config.get_joint_config(),
         };
-        Brief { leader: metrics.current_leader, applied, leased: self.inner.lease.holds(&claim, now) }
+        let leased = self.inner.lease.holds(&claim, now);
+        Brief { leader: metrics.current_leader, applied, leased, generation: self.generation() }
     }
 
     /// How the replica is.
@@ -387,7 +395,7 @@ fn stopped(_: Fatal<Types>) -> GroupError {
     GroupError::Stopped
 }
 
-/// A group's place while it is worked on; free again when that has ended, failed, panicked or was given up.
+/// A group's place while it starts or is worked on; free again when that has ended without a group, failed, panicked or was given up.
 struct Reserved<'a> {
     groups: &'a Groups,
     id: GroupId,

@@ -182,6 +182,38 @@ impl Host {
         .await
     }
 
+    /// Has the replica of a group that does not run here go on as this generation of it: `alone`, with all that it holds and
+    /// as the only voter, if the group was recovered from it; with nothing, if it was recovered from another one. Changes
+    /// nothing if it is of this generation or a newer one already. On disk when it returns.
+    pub async fn enter_generation(&self, id: GroupId, generation: u64, alone: bool) -> Result<(), HostError> {
+        let Inner { store, pool, groups, .. } = &*self.inner;
+        let (store, me, groups) = (store.clone(), pool.me, groups.clone());
+        self.on_runtime(async move {
+            // Begun only once its place is taken: nothing of the group runs meanwhile.
+            let enter = async {
+                let entered = tokio::task::spawn_blocking(move || {
+                    if store.generation(id)? >= generation {
+                        return Ok(());
+                    }
+                    if alone {
+                        let at = store.recover(id, me, generation)?;
+                        tracing::warn!(group = id.0, generation, %at, "the group goes on from this replica alone");
+                        return Ok(());
+                    }
+                    tracing::warn!(
+                        group = id.0,
+                        generation,
+                        "the group went on without this replica, which begins with nothing"
+                    );
+                    Ok(store.begin_generation(id, generation)?)
+                });
+                entered.await.map_err(|_| HostError::Stopped)?.map_err(HostError::Recover)
+            };
+            groups.while_away(id, enter).await
+        })
+        .await
+    }
+
     /// A group that runs here.
     pub fn group(&self, id: GroupId) -> Option<Group> {
         self.inner.groups.get(id)
@@ -291,7 +323,8 @@ async fn start_replica(
     let log_store = LogStore::new(replica.clone());
     let (me, owed) = (pool.me, pool.options.owed());
     let lease = Arc::new(Lease::new(owed, Moment::now()));
-    let clients = ClientFactory { pool, group, replica: replica.clone(), lease: lease.clone() };
+    let of = (group, replica.generation);
+    let clients = ClientFactory { pool, of, replica: replica.clone(), lease: lease.clone() };
     let refused = |fatal: openraft::errors::Fatal<_>| HostError::Raft { group, reason: fatal.to_string() };
     let raft = Raft::new(me, config, clients, log_store, state_machine).await.map_err(refused)?;
     // Once its task has answered, what it reports is what it found in the store.

@@ -24,6 +24,7 @@
 //! - The leader's lease ends before anybody else can lead: `lease`.
 //! - Damage is noted once, by whoever meets with it: `damage`.
 //! - Nobody takes a call that is meant for somebody else: `network::identity`.
+//! - A group that was recovered from one replica never hears of its former members again: `recover`.
 
 mod codec;
 mod config;
@@ -43,6 +44,7 @@ mod machine;
 mod membership;
 mod network;
 mod raft_types;
+mod recover;
 mod replica;
 mod scrub;
 mod snapshot;
@@ -65,6 +67,7 @@ pub use lease::{Claim, Lease, Moment};
 pub use machine::{Machine, Transition};
 pub use membership::MembershipChange;
 pub use network::pool::Peers;
+pub use recover::RecoverError;
 pub use store::{Closing, DiskState, Hold, Store, StoreStats};
 pub use tail::TailCell;
 pub use types::{ClusterId, GroupId, LogPosition, Membership, NodeId, ParseClusterIdError, Role, Tail};

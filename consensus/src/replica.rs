@@ -33,6 +33,8 @@ pub(crate) struct Replica {
     pub(crate) receiving: AtomicU64,
     /// Where the log of its earlier lives ended, if it was discarded.
     floor: Option<LogPosition>,
+    /// Counts the recoveries of the group: replicas of different ones do not speak to each other, see `recover`.
+    pub(crate) generation: u64,
 }
 
 /// The record that says how far the state is. Written with every applied command.
@@ -54,6 +56,7 @@ impl Replica {
         let applied: Applied = store.db().record(group, Record::Applied).map_err(failed)?.unwrap_or_default();
         let state = store.epochs().open(group, applied.epoch).map_err(failed)?;
         let floor = store.floor(group).map_err(failed)?;
+        let generation = store.generation(group).map_err(failed)?;
         machine.load(&state).map_err(|source| HostError::Machine { group, source })?;
         if let Some(at) = applied.at {
             machine.applied(at);
@@ -67,6 +70,7 @@ impl Replica {
             log_bytes: AtomicU64::new(0),
             receiving: AtomicU64::new(0),
             floor,
+            generation,
         };
         replica.replay_tail(applied).map_err(failed)?;
         Ok(Arc::new(replica))

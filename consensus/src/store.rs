@@ -119,17 +119,18 @@ impl Store {
     pub fn local_put_sync(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
         batch.put_cf(self.inner.db.family(Family::Local), key, value);
-        self.write_local(batch)
+        self.write_synced(batch)
     }
 
     /// Deletes a value of this process, and returns when that is on disk. Blocks.
     pub fn local_delete_sync(&self, key: &[u8]) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
         batch.delete_cf(self.inner.db.family(Family::Local), key);
-        self.write_local(batch)
+        self.write_synced(batch)
     }
 
-    fn write_local(&self, batch: WriteBatch) -> Result<(), StoreError> {
+    /// Writes, and returns when that is on disk. Blocks.
+    pub(crate) fn write_synced(&self, batch: WriteBatch) -> Result<(), StoreError> {
         self.inner.db.write(batch)?;
         self.inner.wal.wait_blocking().map_err(|error| StoreError::SyncFailed(error.to_string()))
     }

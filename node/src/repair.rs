@@ -24,8 +24,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// It is said again this often that the node still waits.
 const REMIND: Duration = Duration::from_secs(60);
 
-/// Waits until damage is found here, or until the meta group knows of some that an earlier life has found; and then until
-/// the node may give its data up. For ever, if all is well.
+/// Waits until damage is found here, until the meta group knows of some that an earlier life has found, or until shards
+/// of this node were recovered without it; and then until the node may give its data up. For ever, if all is well.
 pub async fn attend(
     mut damage: watch::Receiver<Option<String>>,
     incarnation: u128,
@@ -38,6 +38,9 @@ pub async fn attend(
         what = first(&mut damage) => found_damage(node, &what),
         () = until(&cache, |catalog| catalog.moves.repairs.contains_key(&node)) => {
             tracing::warn!(node, "an earlier life of this node has found damage in its data");
+        }
+        () = until(&cache, |catalog| catalog.recoveries.gave_up(node)) => {
+            tracing::error!(node, "the shards of this node were recovered without it: it gives its data up, and joins as another node");
         }
     }
     // A leader that cannot read its log brings nobody up to date.

@@ -32,6 +32,7 @@ pub fn standing(tail: &Tail, brief: Brief, barrier: u64) -> wire::Standing {
         leader: brief.leader.unwrap_or(0),
         applied: brief.applied.map(position),
         leased: brief.leased,
+        generation: brief.generation,
     }
 }
 

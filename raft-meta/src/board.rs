@@ -84,7 +84,9 @@ impl Board {
         };
         gauge("dnc_catalog_nodes", catalog.nodes.len());
         gauge("dnc_catalog_shards", catalog.shard_map.replicas.len());
-        gauge("dnc_catalog_replicas", catalog.shard_map.replicas.iter().map(Vec::len).sum());
+        // Also those that a recovered shard lacks yet.
+        gauge("dnc_catalog_replicas", catalog.places().iter().map(Vec::len).sum());
+        gauge("dnc_catalog_recoveries", catalog.recoveries.past.len());
     }
 
     /// What a watcher that has `revision` gets from here on.

@@ -1,13 +1,15 @@
 //! What the network sees of a voter: its identity always, the catalog once it has a group.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dnc_consensus::{Group, WriteError};
-use dnc_core::catalog::{Change, Decision};
+use dnc_core::catalog::{Change, Decision, Refusal};
 use dnc_core::codec;
+use dnc_core::ids::{NodeId, RequestId};
 use dnc_proto::CLUSTER_KEY;
 use dnc_proto::internal::meta_service_server::{MetaService, MetaServiceServer};
 use dnc_proto::internal::propose_response::Outcome;
@@ -22,6 +24,7 @@ use tonic::{Request, Response, Status};
 use crate::board::Board;
 use crate::bootstrap::ask::to_text;
 use crate::bootstrap::{Bootstrap, Identity};
+use crate::carry_out;
 use crate::client::cluster_text;
 use crate::options::Voter;
 
@@ -127,6 +130,25 @@ impl Service {
             .map_or(String::new(), |voter| voter.service.clone())
     }
 
+    /// What keeps shards from being recovered without these nodes, if anything does: whoever proposes it may be cut off
+    /// from nodes that the others reach. Only a voter that has just led a majority looks, so that its word is not an old
+    /// one, nor the change left in the log of one that can decide nothing.
+    async fn hinders(
+        &self,
+        group: &Group,
+        board: &Board,
+        recovery: RequestId,
+        lost: &BTreeSet<NodeId>,
+        limit: Duration,
+    ) -> Result<Option<Outcome>, Status> {
+        if let Err(error) = group.write(codec::encode(&Change::Read), limit).await {
+            return self.outcome(Err(error)).map(Some);
+        }
+        let Some(node) = carry_out::answering(&board.catalog(), recovery, lost).await else { return Ok(None) };
+        let why = Refusal::BadRecovery(format!("node {node} answers the meta group, so it is not lost"));
+        self.outcome(Ok(codec::encode(&Decision::Refused(why)))).map(Some)
+    }
+
     fn outcome(&self, written: Result<Vec<u8>, WriteError>) -> Result<Outcome, Status> {
         let (word, outcome) = match written {
             Ok(reply) => {
@@ -158,15 +180,20 @@ impl MetaService for Service {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchEvent, Status>> + Send>>;
 
     async fn propose(&self, request: Request<ProposeRequest>) -> Result<Response<ProposeResponse>, Status> {
-        let (group, _) = self.group()?;
+        let (group, board) = self.group()?;
         self.check_metadata(&request)?;
         let request = request.into_inner();
-        check_change(&request.change).inspect_err(|_| self.count("invalid"))?;
+        let change = read_change(&request.change).inspect_err(|_| self.count("invalid"))?;
         let _permit = self.inner.proposals.try_acquire().map_err(|_| {
             self.count("overloaded");
             Status::resource_exhausted("too many proposals at once, try again")
         })?;
         let limit = Duration::from_millis(request.limit_ms.into()).min(MAX_WAIT);
+        if let Change::Recover { id, lost, .. } = &change
+            && let Some(outcome) = self.hinders(group, board, *id, lost, limit).await?
+        {
+            return Ok(Response::new(ProposeResponse { outcome: Some(outcome) }));
+        }
         let written = group.write(request.change, limit).await;
         let outcome = self.outcome(written.map(|(_, reply)| reply))?;
         Ok(Response::new(ProposeResponse { outcome: Some(outcome) }))
@@ -204,7 +231,7 @@ impl MetaService for Service {
 }
 
 /// What is no change must not reach the log: it would stop every replica that applies it.
-fn check_change(encoded: &[u8]) -> Result<(), Status> {
+fn read_change(encoded: &[u8]) -> Result<Change, Status> {
     if encoded.len() > MAX_CHANGE_BYTES {
         return Err(Status::invalid_argument(format!(
             "a change has at most {MAX_CHANGE_BYTES} bytes, this one has {}",
@@ -215,7 +242,7 @@ fn check_change(encoded: &[u8]) -> Result<(), Status> {
         Err(error) => Err(Status::invalid_argument(format!("not a change: {error}"))),
         // Its cluster id must be the one that the voters agreed on.
         Ok(Change::Found(_)) => Err(Status::invalid_argument("a cluster is founded by its own meta group")),
-        Ok(_) => Ok(()),
+        Ok(change) => Ok(change),
     }
 }
 

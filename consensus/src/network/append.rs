@@ -15,11 +15,11 @@ use tonic::Streaming;
 
 use crate::codec;
 use crate::network::client::{describe, unreachable};
-use crate::network::pool::{Lease, Pool, Purpose};
+use crate::network::pool::{Lease, Lineage, Pool, Purpose};
 use crate::network::throttle::Throttle;
 use crate::network::wire::{AppendRequest, AppendResponse};
 use crate::raft_types::Types;
-use crate::types::{GroupId, NodeId};
+use crate::types::NodeId;
 
 type Answer = Result<StreamAppendResult<Types>, RPCError<Types>>;
 
@@ -47,7 +47,7 @@ struct Answers {
 pub(crate) async fn open_append_stream<S, L>(
     pool: Arc<Pool>,
     to: NodeId,
-    group: GroupId,
+    of: Lineage,
     input: S,
     learns: L,
 ) -> Result<impl Stream<Item = Answer> + Send + use<S, L>, RPCError<Types>>
@@ -60,7 +60,7 @@ where
     std::pin::Pin::new(&mut input).peek().await;
     let mut lease = pool.get(to, Purpose::Append).map_err(unreachable)?;
     let window = Arc::new(Window { free: Semaphore::new(pool.options.append_inflight_max), sent: AtomicU64::new(0) });
-    let request = pool.envelope(to, group).seal(requests(input, window.clone(), pool.throttle.clone(), learns));
+    let request = pool.envelope(to, of).seal(requests(input, window.clone(), pool.throttle.clone(), learns));
     let limit = Duration::from_millis(pool.options.rpc_ms + pool.options.connect_ms);
     let incoming = match tokio::time::timeout(limit, lease.client.append(request)).await {
         Ok(Ok(response)) => response.into_inner(),

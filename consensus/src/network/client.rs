@@ -25,18 +25,18 @@ use crate::codec;
 use crate::lease::Lease;
 use crate::network::append::open_append_stream;
 use crate::network::identity::Envelope;
-use crate::network::pool::{Pool, Purpose};
+use crate::network::pool::{Lineage, Pool, Purpose};
 use crate::network::send_snapshot::send_snapshot;
 use crate::network::wire;
 use crate::raft_types::{Snapshot, Types, Vote};
 use crate::replica::Replica;
 use crate::snapshot::SnapshotData;
-use crate::types::{GroupId, NodeId};
+use crate::types::NodeId;
 
 /// Makes the clients of one group.
 pub(crate) struct ClientFactory {
     pub(crate) pool: Arc<Pool>,
-    pub(crate) group: GroupId,
+    pub(crate) of: Lineage,
     /// This end of it.
     pub(crate) replica: Arc<Replica>,
     /// Told what is answered.
@@ -47,7 +47,7 @@ pub(crate) struct ClientFactory {
 pub(crate) struct Client {
     pool: Arc<Pool>,
     to: NodeId,
-    group: GroupId,
+    of: Lineage,
     replica: Arc<Replica>,
     lease: Arc<Lease>,
     /// Heartbeats are single calls of their own.
@@ -63,8 +63,8 @@ pub(crate) fn unreachable(reason: impl std::fmt::Display) -> Unreachable<Types> 
 
 impl ClientFactory {
     fn client(&self, to: NodeId, heartbeats: bool) -> Client {
-        let (pool, group) = (self.pool.clone(), self.group);
-        Client { pool, to, group, replica: self.replica.clone(), lease: self.lease.clone(), heartbeats }
+        let (pool, of) = (self.pool.clone(), self.of);
+        Client { pool, to, of, replica: self.replica.clone(), lease: self.lease.clone(), heartbeats }
     }
 }
 
@@ -84,7 +84,7 @@ impl RaftNetworkFactory<Types> for ClientFactory {
 
 impl Client {
     fn envelope(&self) -> Envelope {
-        self.pool.envelope(self.to, self.group)
+        self.pool.envelope(self.to, self.of)
     }
 
     /// Makes one call on the control connection, within a time limit.
@@ -165,7 +165,7 @@ impl RaftNetworkV2<Types> for Client {
         let (replica, to) = (self.replica.clone(), self.to);
         // What others wait for is never held back: who votes is part of every majority.
         let learns = move || replica.tail.read().membership.is_some_and(|members| members.learners.contains(&to));
-        let answers = open_append_stream(self.pool.clone(), self.to, self.group, input, learns);
+        let answers = open_append_stream(self.pool.clone(), self.to, self.of, input, learns);
         async move { Ok(answers.await?.boxed()) }.boxed()
     }
 
@@ -215,7 +215,7 @@ impl RaftNetworkV2<Types> for Client {
         // A transfer has no deadline: it may take as long as it makes progress.
         tokio::select! {
             closed = cancel => Err(closed.into()),
-            sent = send_snapshot(&self.pool, self.to, self.group, vote, snapshot) => sent,
+            sent = send_snapshot(&self.pool, self.to, self.of, vote, snapshot) => sent,
         }
     }
 }

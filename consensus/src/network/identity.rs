@@ -1,4 +1,4 @@
-//! Every call says from which cluster and node it comes, and which node and group it is for.
+//! Every call says from which cluster and node it comes, and which node, group and generation of the group it is for.
 //!
 //! An address may have been given to another process since it was looked up, and a process may have
 //! been started with another cluster's data. Such calls are refused before anything is read from them.
@@ -12,6 +12,7 @@ const CLUSTER: &str = "dnc-cluster";
 const FROM: &str = "dnc-from";
 const TO: &str = "dnc-to";
 const GROUP: &str = "dnc-group";
+const GENERATION: &str = "dnc-generation";
 
 /// The envelope of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(crate) struct Envelope {
     pub(crate) from: NodeId,
     pub(crate) to: NodeId,
     pub(crate) group: GroupId,
+    /// Of the group, at the sender's.
+    pub(crate) generation: u64,
 }
 
 // === impl Envelope ===
@@ -34,6 +37,7 @@ impl Envelope {
         metadata.insert(FROM, AsciiMetadataValue::from(self.from));
         metadata.insert(TO, AsciiMetadataValue::from(self.to));
         metadata.insert(GROUP, AsciiMetadataValue::from(self.group.0));
+        metadata.insert(GENERATION, AsciiMetadataValue::from(self.generation));
         request
     }
 
@@ -44,6 +48,7 @@ impl Envelope {
             from: field(metadata, FROM)?,
             to: field(metadata, TO)?,
             group: GroupId(field(metadata, GROUP)?),
+            generation: field(metadata, GENERATION)?,
         };
         if envelope.cluster != cluster {
             let theirs = envelope.cluster;
@@ -80,7 +85,7 @@ mod tests {
     const HERE: ClusterId = ClusterId(7);
 
     fn envelope() -> Envelope {
-        Envelope { cluster: HERE, from: 1, to: 2, group: GroupId(3) }
+        Envelope { cluster: HERE, from: 1, to: 2, group: GroupId(3), generation: 4 }
     }
 
     #[test]

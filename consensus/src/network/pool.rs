@@ -33,6 +33,9 @@ pub(crate) enum Purpose {
     Snapshot,
 }
 
+/// A group, and which generation of it speaks.
+pub(crate) type Lineage = (GroupId, u64);
+
 /// All connections of this process.
 pub(crate) struct Pool {
     pub(crate) cluster: ClusterId,
@@ -65,8 +68,8 @@ impl Pool {
         Self { cluster, me, options, throttle, peers, lines: Mutex::new(HashMap::new()) }
     }
 
-    pub(crate) fn envelope(&self, to: NodeId, group: GroupId) -> Envelope {
-        Envelope { cluster: self.cluster, from: self.me, to, group }
+    pub(crate) fn envelope(&self, to: NodeId, (group, generation): Lineage) -> Envelope {
+        Envelope { cluster: self.cluster, from: self.me, to, group, generation }
     }
 
     /// The connection to a peer. It is opened by its first call; an error says why it cannot be now.

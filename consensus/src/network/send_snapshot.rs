@@ -12,13 +12,13 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use crate::codec;
 use crate::error::StoreError;
 use crate::network::client::{describe, unreachable};
-use crate::network::pool::{Pool, Purpose};
+use crate::network::pool::{Lineage, Pool, Purpose};
 use crate::network::throttle::Throttle;
 use crate::network::wire::install_snapshot_request::Part as WirePart;
 use crate::network::wire::{InstallSnapshotRequest, SnapshotChunk, SnapshotEnd, SnapshotHeader};
 use crate::raft_types::{Snapshot, SnapshotMeta, Types, Vote};
 use crate::snapshot::{Outgoing, Part, SnapshotData};
-use crate::types::{GroupId, NodeId};
+use crate::types::NodeId;
 
 /// What the sending direction tells the waiting one.
 struct Sending {
@@ -35,7 +35,7 @@ struct Sending {
 pub(crate) async fn send_snapshot(
     pool: &Pool,
     to: NodeId,
-    group: GroupId,
+    of: Lineage,
     vote: Vote,
     snapshot: Snapshot,
 ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
@@ -48,7 +48,7 @@ pub(crate) async fn send_snapshot(
     let failure = Arc::new(Mutex::new(None));
     let sending = Sending { sent, failure: failure.clone(), throttle: pool.throttle.clone(), _place: place };
     let parts = parts(header(&vote, &snapshot.meta), outgoing, sending);
-    let request = pool.envelope(to, group).seal(parts);
+    let request = pool.envelope(to, of).seal(parts);
     let limit = Duration::from_millis(pool.options.snapshot_progress_ms);
     let install_limit = Duration::from_millis(pool.options.snapshot_install_ms);
 

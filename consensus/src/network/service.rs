@@ -48,7 +48,19 @@ impl Service {
     fn group(&self, metadata: &MetadataMap) -> Result<Group, Status> {
         let envelope = Envelope::open(metadata, self.cluster, self.me)?;
         let (me, group) = (self.me, envelope.group);
-        self.groups.get(group).ok_or_else(|| Status::not_found(format!("group {group} does not run on node {me}")))
+        let running = self
+            .groups
+            .get(group)
+            .ok_or_else(|| Status::not_found(format!("group {group} does not run on node {me}")))?;
+        let (ours, theirs) = (running.generation(), envelope.generation);
+        if ours != theirs {
+            // Whoever belongs to another generation of the group does not belong to this one, whatever its term.
+            let from = envelope.from;
+            return Err(Status::aborted(format!(
+                "group {group} on node {me} is of generation {ours}, the call of node {from} is of generation {theirs}"
+            )));
+        }
+        Ok(running)
     }
 
     /// The same for calls that can end a leader's lease. A replica that has just started may have

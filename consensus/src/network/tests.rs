@@ -72,7 +72,7 @@ async fn target(folder: &TempDir) -> Target {
 }
 
 fn envelope() -> Envelope {
-    Envelope { cluster: CLUSTER, from: 1, to: ME, group: GROUP }
+    Envelope { cluster: CLUSTER, from: 1, to: ME, group: GROUP, generation: 0 }
 }
 
 impl Target {
@@ -139,6 +139,8 @@ async fn a_call_for_another_cluster_node_or_group_is_refused() {
     let refused = target.vote(Envelope { to: 3, ..envelope() }, 1).await.expect_err("refused");
     assert_eq!(refused.code(), Code::FailedPrecondition);
     assert_eq!(refused.message(), "this is node 2, the call is for node 3");
+    let refused = target.vote(Envelope { generation: 1, ..envelope() }, 1).await.expect_err("refused");
+    assert_eq!(refused.code(), Code::Aborted);
     let refused = target.vote(Envelope { group: GroupId(6), ..envelope() }, 1).await.expect_err("refused");
     assert_eq!(refused.code(), Code::NotFound);
     target.stop().await;

@@ -183,6 +183,19 @@ impl Cluster {
         &self.nodes[&id]
     }
 
+    /// Has the replica of a node go on as this generation of the group: alone with all it has, or with nothing.
+    pub async fn enter_generation(&mut self, id: NodeId, generation: u64, alone: bool) -> &Node {
+        let node = self.nodes.get_mut(&id).expect("the node runs");
+        node.host.stop_group(GROUP).await.expect("stop the group");
+        // Once more: a process may end right after it was done.
+        for _ in 0..2 {
+            node.host.enter_generation(GROUP, generation, alone).await.expect("enter the generation");
+        }
+        node.machine = Arc::new(Kv::default());
+        node.group = node.host.start_group(GROUP, node.machine.clone()).await.expect("start the group again");
+        node
+    }
+
     /// Stops a node. Its folder stays.
     pub async fn stop_node(&mut self, id: NodeId) {
         let node = self.nodes.remove(&id).expect("the node runs");

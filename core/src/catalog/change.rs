@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Duty, Founding, Move, Purpose, RestorePart, Restored, ShardMap};
+use super::{Duty, Founding, Move, Purpose, RestorePart, Restored, ShardMap, Survivor};
 use crate::ids::{NodeId, RegistryId, RequestId, ShardId, TenantId, VersionId};
 use crate::registry::{BadName, Claim, Content, RegistryKind, Settings, SyncRecord};
 use crate::rule::Rule;
@@ -226,6 +226,20 @@ pub enum Change {
     FinishRestore(Restored),
     /// Changes nothing. Its decision names the revision with everything that was decided before it.
     Read,
+    /// Has shards that lost their majority for good go on from one replica each. What only the others had is lost, and they
+    /// never come back.
+    Recover {
+        /// Names it.
+        id: RequestId,
+        /// Why, in words for people.
+        why: String,
+        /// The nodes that are gone.
+        lost: BTreeSet<NodeId>,
+        /// The shards, and what is left of them.
+        shards: Vec<Survivor>,
+        /// Now, milliseconds since 1970.
+        now_ms: u64,
+    },
 }
 
 /// A registry to be added.
@@ -426,6 +440,14 @@ pub enum Refusal {
     /// It is empty, and retired as soon as its successor holds what it held.
     #[error("node {0} was damaged and has given its data up; it comes back under another id, and this one is retired")]
     GaveUp(NodeId),
+    /// Its data folder is not to come back.
+    #[error(
+        "node {0} was given up when its shards were recovered without it; it joins as another node, without its data"
+    )]
+    Gone(NodeId),
+    /// A recovery that does not fit the cluster.
+    #[error("this cannot be recovered: {0}")]
+    BadRecovery(String),
 }
 
 // === impl Refusal ===

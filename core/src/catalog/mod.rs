@@ -7,6 +7,7 @@
 mod apply;
 mod change;
 pub mod moves;
+pub mod recoveries;
 mod restore;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::change::{Change, Decision, NewRegistry, NodeAddresses, Refusal};
 pub use self::moves::{Duty, Move, Moves, PastPlan, Plan, Purpose, Repair};
+pub use self::recoveries::{Lineage, Recoveries, Recovery, Survivor};
 pub use self::restore::{RestorePart, Restored, Restoring};
 use crate::ids::{NodeId, RegistryId, RequestId, ShardId, TenantId, VersionId};
 use crate::registry::Registry;
@@ -57,6 +59,8 @@ pub struct Catalog {
     pub restoring: Option<Box<Restoring>>,
     /// The backup that it was restored from, if it was.
     pub restored: Option<Restored>,
+    /// Shards that lost their majority for good.
+    pub recoveries: Recoveries,
 }
 
 /// What is settled once, when a cluster is founded.

@@ -45,7 +45,7 @@ pub struct Move {
     pub shard: ShardId,
     /// The node that takes it.
     pub to: NodeId,
-    /// The node that gives it up.
+    /// The node that gives it up; or the name of a place that is vacant since the shard was recovered.
     pub from: NodeId,
 }
 

@@ -1,9 +1,11 @@
 //! Moving replicas between nodes, as far as it can be decided without I/O: which moves a cluster needs
 //! ([`plan`]), what the next safe step of one move is ([`step`]), who should lead ([`lead`]), and when a damaged node may
-//! give its data up ([`repair`]). Which moves are made at a time says [`turn`].
+//! give its data up ([`repair`]), and from what a shard goes on that lost its majority for good ([`recover`]). Which moves
+//! are made at a time says [`turn`].
 
 pub mod lead;
 pub mod plan;
+pub mod recover;
 pub mod repair;
 pub mod step;
 pub mod turn;

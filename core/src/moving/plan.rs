@@ -85,6 +85,13 @@ pub fn plan(replicas: &[Vec<NodeId>], sites: &[Site]) -> Result<Vec<Move>, Impos
     Ok(planning.moves)
 }
 
+/// Only the moves that fill vacant places and empty nodes that give theirs up, as far as there are nodes for them.
+pub fn fill(places: &[Vec<NodeId>], sites: &[Site]) -> Vec<Move> {
+    let mut planning = Planning::new(places, sites);
+    planning.empty_what_can_be();
+    planning.moves
+}
+
 /// How replicas lie.
 pub fn spread(replicas: &[Vec<NodeId>], sites: &[Site]) -> Spread {
     let zones: BTreeMap<NodeId, &str> = sites.iter().map(|site| (site.node, site.zone.as_str())).collect();
@@ -135,17 +142,26 @@ impl<'a> Planning<'a> {
     }
 
     fn empty_the_leaving(&mut self) -> Result<(), Impossible> {
+        match self.empty_what_can_be().first() {
+            Some((shard, from)) => Err(self.impossible(*shard, *from)),
+            None => Ok(()),
+        }
+    }
+
+    /// The replicas that must leave their node, and for which there is no other.
+    fn empty_what_can_be(&mut self) -> Vec<(usize, NodeId)> {
+        let mut stuck = Vec::new();
         for shard in 0..self.replicas.len() {
             let leaving: Vec<NodeId> =
                 self.replicas[shard].iter().copied().filter(|node| self.gives_up(*node)).collect();
             for from in leaving {
-                let Some(to) = self.best(shard, from) else {
-                    return Err(self.impossible(shard, from));
-                };
-                self.shift(shard, from, to);
+                match self.best(shard, from) {
+                    Some(to) => self.shift(shard, from, to),
+                    None => stuck.push((shard, from)),
+                }
             }
         }
-        Ok(())
+        stuck
     }
 
     /// Where two replicas of a shard share a zone and a zone without one has a node for it, the one on the fuller node goes.
@@ -330,6 +346,14 @@ mod tests {
         let sites = [site(1, 1), site(2, 1), site(3, 2), site(4, 3)];
         let moves = plan(&[vec![1, 2, 3]], &sites).expect("possible");
         assert_eq!(moves, [of(0, 2, 4)]);
+    }
+
+    #[test]
+    fn vacant_places_are_filled_as_far_as_there_are_nodes() {
+        let sites = [site(1, 1), site(4, 1)];
+        assert_eq!(fill(&[vec![1, 2, 3], vec![1, 2, 3]], &sites), [of(0, 2, 4), of(1, 2, 4)]);
+        assert!(plan(&[vec![1, 2, 3]], &sites).is_err(), "a whole plan is another matter");
+        assert_eq!(fill(&[vec![1, 4]], &sites), []);
     }
 
     #[test]

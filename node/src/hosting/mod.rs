@@ -300,6 +300,11 @@ impl Following {
                 none.insert(blocking(move || Placements::read(store)).await?)
             }
         };
+        if catalog.recoveries.gave_up(self.tender.node) {
+            // Nothing that it holds counts any more. It is not deleted: others may have lost it.
+            self.tended.values().for_each(|tended| tended.leave.cancel());
+            return Ok(());
+        }
         let moving_in = catalog.moves.plan.as_ref().map_or(0, |plan| plan.since);
         for shard in hosted {
             let needed = if catalog.incoming(*shard) == Some(self.tender.node) { moving_in } else { 0 };

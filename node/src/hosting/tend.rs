@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dnc_consensus::{Group, Host, Role};
+use dnc_core::catalog::Catalog;
 use dnc_core::ids::{NodeId, ShardId};
 use dnc_meta::CatalogCache;
 use tokio::sync::Semaphore;
@@ -25,6 +26,9 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 /// A replica that has run for so long is well.
 const WELL: Duration = Duration::from_secs(30);
+
+/// The catalog is waited for in turns of this.
+const REMIND: Duration = Duration::from_secs(60);
 
 /// Time for a replica to stop.
 const STOP: Duration = Duration::from_secs(10);
@@ -69,6 +73,10 @@ impl Tender {
                 Ok(replica) => {
                     tokio::select! {
                         why = stopped(&replica.group) => why,
+                        () = self.superseded(&replica.group, shard) => {
+                            self.hosting.leaves(shard);
+                            continue;
+                        }
                         never = self.found(&replica.group, shard) => match never {},
                         never = self.prosper(shard, &mut pause) => match never {},
                     }
@@ -87,6 +95,10 @@ impl Tender {
         // Nobody closes the semaphore.
         let _turn = self.starts.acquire().await.ok();
         let known = self.cache.get();
+        if let Some(lineage) = known.catalog.recoveries.lineages.get(&id) {
+            let alone = lineage.survivor == self.node;
+            self.host.enter_generation(group_of(id), lineage.generation, alone).await?;
+        }
         let shard = Shard::new(id, known.catalog.shard_map.shards());
         shard.want(wanted(&known.catalog))?;
         let group = self.host.start_group(group_of(id), shard.clone()).await?;
@@ -97,11 +109,13 @@ impl Tender {
 
     /// Gives a new group its first members; a group that lives already has them. Every first voter says the same, so it
     /// does not matter who is first. Not before the time in which a replica that has just started may not campaign. A
-    /// shard that has moved has a group, and whoever is on the way into one waits to be taken in.
+    /// shard that has moved has a group, and whoever is on the way into one waits to be taken in. So has one that was
+    /// recovered, also if the catalog that was read at the start is too old to say so.
     async fn found(&self, group: &Group, shard: ShardId) -> Infallible {
         let catalog = &self.cache.get().catalog;
         let voters: BTreeSet<NodeId> = catalog.shard_map.replicas(shard).iter().copied().collect();
-        let is_first = !catalog.moves.moved.contains(&shard) && voters.contains(&self.node);
+        let has_group = catalog.moves.moved.contains(&shard) || group.generation() > 0;
+        let is_first = !has_group && voters.contains(&self.node);
         let mut warned = false;
         while is_first && let Err(error) = group.initialize(voters.clone()).await {
             if !std::mem::replace(&mut warned, true) {
@@ -111,6 +125,13 @@ impl Tender {
         }
         self.hosting.founded(shard);
         std::future::pending().await
+    }
+
+    /// Returns when the group goes on as a newer generation: what this replica says counts for nothing any more.
+    async fn superseded(&self, group: &Group, shard: ShardId) {
+        let newer = |catalog: &Catalog| catalog.generation(shard) > group.generation();
+        while self.cache.wait_for(REMIND, newer).await.is_err() {}
+        tracing::warn!(shard = shard.0, "the shard is recovered without a majority; its replica here starts again");
     }
 
     /// After a while it is well: what was wrong before is forgotten.

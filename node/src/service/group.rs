@@ -8,7 +8,6 @@ use dnc_proto::internal as wire;
 use dnc_proto::internal::change_group_response::Outcome;
 use tonic::Status;
 
-use super::write::not_here;
 use super::{MAX_LIMIT, Service};
 use crate::hosting::Replica;
 use crate::said;
@@ -19,7 +18,7 @@ impl Service {
     /// Changes the membership of a group or its leader, if the group is as the caller saw it.
     pub(super) async fn change(&self, request: wire::ChangeGroupRequest) -> Result<wire::ChangeGroupResponse, Status> {
         let shard = ShardId(request.shard);
-        let group = self.hosting.replica(shard).ok_or_else(|| not_here(shard))?.group;
+        let group = self.replica_of(shard, request.generation)?.group;
         let limit = Duration::from_millis(request.limit_ms.into()).min(MAX_LIMIT);
         let seen = request.membership_at.map(said::named);
         let change = request.change.ok_or_else(|| Status::invalid_argument("the request names no change"))?;

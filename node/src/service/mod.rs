@@ -19,6 +19,7 @@ use std::time::Duration;
 use dnc_consensus::ClusterId;
 use dnc_core::catalog::Catalog;
 use dnc_core::codec;
+use dnc_core::ids::ShardId;
 use dnc_meta::CatalogCache;
 use dnc_proto::internal::node_service_server::{NodeService, NodeServiceServer};
 use dnc_proto::{CLUSTER_KEY, NODE_KEY, internal as wire};
@@ -30,6 +31,7 @@ use tower::limit::ConcurrencyLimitLayer;
 use tower::load_shed::LoadShedLayer;
 
 use crate::disk::Disk;
+use crate::hosting::Replica;
 use crate::identity::Identity;
 use crate::threads::heavily;
 use crate::{Error, Hosting};
@@ -108,6 +110,19 @@ impl Service {
             }
             // A caller that names none asks whoever is here, and is told in the answer who that is.
             _ => Ok(()),
+        }
+    }
+
+    /// The replica of a shard, if it runs here and belongs to the generation of the shard's group that the caller knows:
+    /// one that a recovery left behind takes no write and answers no question, whoever still believes in it.
+    #[allow(clippy::result_large_err)] // tonic's own error type.
+    fn replica_of(&self, shard: ShardId, generation: u64) -> Result<Replica, Status> {
+        let replica = self.hosting.replica(shard).ok_or_else(|| write::not_here(shard))?;
+        match replica.group.generation() {
+            ours if ours == generation => Ok(replica),
+            ours => Err(Status::not_found(format!(
+                "the replica of shard {shard} here is of generation {ours}, the call is for generation {generation}"
+            ))),
         }
     }
 }

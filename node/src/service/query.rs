@@ -11,7 +11,6 @@ use dnc_proto::internal::shard_query_response::Outcome;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
-use super::write::not_here;
 use super::{MAX_LIMIT, Service};
 use crate::shard::ShardError;
 
@@ -25,7 +24,7 @@ impl Service {
         let query: ShardQuery = codec::decode(&request.query)
             .map_err(|error| Status::invalid_argument(format!("not a shard query: {error}")))?;
         let shard = ShardId(request.shard);
-        let replica = self.hosting.replica(shard).ok_or_else(|| not_here(shard))?;
+        let replica = self.replica_of(shard, request.generation)?;
         let limit = Duration::from_millis(request.limit_ms.into()).min(MAX_LIMIT);
         let deadline = Instant::now() + limit;
         let node = self.identity.node;

@@ -87,6 +87,7 @@ fn status_of(replica: &Replica, checksum: bool) -> Result<wire::Replica, ShardEr
         leader: status.leader.unwrap_or(0),
         last: replica.group.tail().last.map(said::position),
         applied: status.applied.map(said::position),
+        generation: replica.group.generation(),
         checksum,
         receiving_bytes: status.receiving,
         suppressions: size.suppressions,

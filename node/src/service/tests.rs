@@ -46,7 +46,8 @@ impl Node {
     }
 
     async fn write(&self, shard: u32, command: &ShardCommand) -> Result<ShardReply, Status> {
-        let request = wire::ShardWriteRequest { shard, command: codec::encode(command), limit_ms: 5_000 };
+        let request =
+            wire::ShardWriteRequest { shard, command: codec::encode(command), limit_ms: 5_000, generation: 0 };
         match self.service.propose(request).await?.outcome {
             Some(shard_write_response::Outcome::Reply(reply)) => Ok(codec::decode(&reply).expect("a reply")),
             other => panic!("{other:?}"),
@@ -54,7 +55,7 @@ impl Node {
     }
 
     async fn ask(&self, shard: u32, query: &ShardQuery) -> Result<ShardAnswer, Status> {
-        let request = wire::ShardQueryRequest { shard, query: codec::encode(query), limit_ms: 5_000 };
+        let request = wire::ShardQueryRequest { shard, query: codec::encode(query), limit_ms: 5_000, generation: 0 };
         match self.service.ask(request).await?.outcome {
             Some(shard_query_response::Outcome::Answer(answer)) => Ok(codec::decode(&answer).expect("an answer")),
             other => panic!("{other:?}"),
@@ -160,7 +161,7 @@ async fn a_refused_write_is_surely_not_written() {
     assert!(refused.message().contains("catalog"), "{}", refused.message());
     assert_eq!(node.service.hosting.replica(ShardId(0)).expect("runs").shard.barrier(), known);
 
-    let write = |command: Vec<u8>| wire::ShardWriteRequest { shard: 0, command, limit_ms: 1_000 };
+    let write = |command: Vec<u8>| wire::ShardWriteRequest { shard: 0, command, limit_ms: 1_000, generation: 0 };
     let unreadable = node.service.propose(write(vec![255, 1])).await.expect_err("unreadable");
     assert_eq!(unreadable.code(), Code::InvalidArgument);
     let (request, number) = (RequestId(1), numbers()[0]);

@@ -24,7 +24,7 @@ impl Service {
         let command = codec::decode::<ShardCommand>(&request.command)
             .map_err(|error| Status::invalid_argument(format!("not a shard command: {error}")))?;
         let shard = ShardId(request.shard);
-        let replica = self.hosting.replica(shard).ok_or_else(|| not_here(shard))?;
+        let replica = self.replica_of(shard, request.generation)?;
         let limit = Duration::from_millis(request.limit_ms.into()).min(MAX_LIMIT);
         if let ShardCommand::Barrier { revision } = command {
             self.knows_catalog(revision, limit).await?;

@@ -1,4 +1,5 @@
-//! Moves replicas and leaderships: what a plan says, and what a node that stays away or is damaged makes necessary.
+//! Moves replicas and leaderships: what a plan says, and what a node that stays away or is damaged, or a shard that was
+//! recovered, makes necessary.
 //!
 //! Only the voter that leads does it. It looks at what the nodes say, has the next safe step decided by pure functions
 //! (`dnc_core::moving`), does it, and forgets: its successor sees from the groups themselves how far they are. Two
@@ -9,8 +10,9 @@ mod observe;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use dnc_core::catalog::moves::MAX_MOVES;
 use dnc_core::catalog::{Catalog, Change, Duty, Move, Plan, Purpose};
-use dnc_core::ids::{NodeId, ShardId};
+use dnc_core::ids::{NodeId, RequestId, ShardId};
 use dnc_core::moving::turn::turn;
 use dnc_core::moving::{MOVES_AT_ONCE, lead, plan, repair, step};
 use dnc_proto::internal as wire;
@@ -78,13 +80,23 @@ pub async fn run<V: Voter>(voter: &V, dial: &Dial, care: Care) {
         if let Some(change) = watch.repair(voter, &catalog, &seen, care.repairs_at_once) {
             voter.propose(&change).await;
         } else if catalog.moves.plan.is_none()
-            && let Some(change) = watch.replacement(voter, &catalog, care.replace_after)
+            && let Some(change) =
+                watch.refill(voter, &catalog, &seen).or_else(|| watch.replacement(voter, &catalog, care.replace_after))
         {
             voter.propose(&change).await;
         }
         watch.spread_leaders(&catalog, &seen).await;
         sleep(if catalog.moves.plan.is_some() { BUSY } else { IDLE }).await;
     }
+}
+
+/// The first of the nodes that a recovery is to give up and that answers this voter all the same; none if it was done before.
+pub async fn answering(catalog: &Catalog, recovery: RequestId, lost: &BTreeSet<NodeId>) -> Option<NodeId> {
+    if catalog.recoveries.past.iter().any(|past| past.id == recovery) {
+        return None;
+    }
+    let seen = Connections::new(nodes::tcp()).look(catalog).await;
+    lost.iter().copied().find(|node| seen.replicas.contains_key(node))
 }
 
 // === impl Watch ===
@@ -158,7 +170,9 @@ impl Watch {
             let Ok(mut client) = self.connections.client(catalog, leader) else { continue };
             let limit_ms = u32::try_from(CHANGE.as_millis()).expect("seconds");
             info!(shard = shard.0, leader, ?change, "a step of a move");
-            let message = wire::ChangeGroupRequest { shard: shard.0, membership_at, change: Some(change), limit_ms };
+            let generation = catalog.generation(shard);
+            let change = Some(change);
+            let message = wire::ChangeGroupRequest { shard: shard.0, membership_at, change, limit_ms, generation };
             let request = nodes::request(catalog, leader, message, CHANGE);
             calls.push(async move {
                 let outcome = match timeout(CHANGE, client.change_group(request)).await {
@@ -227,14 +241,40 @@ impl Watch {
         })
     }
 
+    /// A plan that brings shards that were recovered back to all their replicas, and takes what else was placed on the nodes
+    /// that were given up to others; as far as there are nodes for it, and the shards are led.
+    fn refill<V: Voter>(&self, voter: &V, catalog: &Catalog, seen: &Seen) -> Option<Change> {
+        let given_up = catalog.given_up();
+        let holds = |node: &NodeId| catalog.shard_map.shards_of(*node).next().is_some();
+        if catalog.recoveries.vacant.is_empty() && !given_up.iter().any(holds) {
+            return None;
+        }
+        let mut sites = plan::sites(catalog, &self.away());
+        for site in &mut sites {
+            // What else is to leave its node waits for a plan of its own.
+            site.gives_up = given_up.contains(&site.node);
+        }
+        let mut moves = plan::fill(&catalog.places(), &sites);
+        moves.retain(|step| seen.group(step.shard).is_some());
+        moves.truncate(MAX_MOVES);
+        let why = "replicas of shards that were recovered".to_owned();
+        let purpose = Purpose { why, throttle: 0, made_ms: voter.now_ms() };
+        (!moves.is_empty()).then(|| Change::AdoptPlan { id: voter.new_id(), purpose, moves })
+    }
+
+    /// Nodes that have not answered for some seconds.
+    fn away(&self) -> BTreeSet<NodeId> {
+        let silent = |last: &Instant| last.elapsed() >= BUSY * 20;
+        self.answered.iter().filter(|(_, last)| silent(last)).map(|(node, _)| *node).collect()
+    }
+
     /// A plan that makes the replicas anew of nodes that have been away for too long.
     fn replacement<V: Voter>(&self, voter: &V, catalog: &Catalog, replace_after: Duration) -> Option<Change> {
         if replace_after.is_zero() {
             return None;
         }
         let holds = |node: &NodeId| catalog.shard_map.shards_of(*node).next().is_some();
-        let away: BTreeSet<NodeId> =
-            self.answered.iter().filter(|(_, last)| last.elapsed() >= BUSY * 20).map(|(node, _)| *node).collect();
+        let away = self.away();
         let gone: BTreeSet<NodeId> =
             away.iter().copied().filter(|node| self.answered[node].elapsed() >= replace_after && holds(node)).collect();
         if gone.is_empty() {
@@ -244,7 +284,7 @@ impl Watch {
         for site in sites.iter_mut().filter(|site| gone.contains(&site.node)) {
             site.gives_up = true;
         }
-        match plan::plan(&catalog.shard_map.replicas, &sites) {
+        match plan::plan(&catalog.places(), &sites) {
             Ok(moves) if !moves.is_empty() => {
                 let why = format!("away for {} s: nodes {gone:?}", replace_after.as_secs());
                 let purpose = Purpose { why, throttle: 0, made_ms: voter.now_ms() };

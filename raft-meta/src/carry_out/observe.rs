@@ -73,7 +73,10 @@ impl Connections {
             if !response.ailment.is_empty() {
                 seen.ailing.insert(node);
             }
-            let by_shard = response.replicas.into_iter().map(|replica| (ShardId(replica.shard), replica)).collect();
+            // What a recovery left behind does not speak for its shard.
+            let counts = |replica: &wire::Replica| replica.generation == catalog.generation(ShardId(replica.shard));
+            let replicas = response.replicas.into_iter().filter(counts);
+            let by_shard = replicas.map(|replica| (ShardId(replica.shard), replica)).collect();
             seen.replicas.insert(node, by_shard);
         }
         seen

@@ -86,6 +86,19 @@ impl Client {
         Ok(self.call(WRITES, v1::GetPlanHistoryRequest {}, send).await?)
     }
 
+    /// Which shards have lost their majority, and what is left of them; changes nothing.
+    pub async fn preview_recovery(&self) -> Result<v1::RecoveryPreview, Error> {
+        let send = async |channel, request| cluster(channel).preview_recovery(request).await;
+        Ok(self.call(WRITES, v1::PreviewRecoveryRequest {}, send).await?)
+    }
+
+    /// Has these shards go on without a majority. Makes the request id if there is none.
+    pub async fn recover_shards(&self, mut request: v1::RecoverShardsRequest) -> Result<v1::Recovery, Error> {
+        let request_id = name(&mut request.request_id);
+        let send = async |channel, request| cluster(channel).recover_shards(request).await;
+        self.call(PLANS, request, send).await.map_err(|failed| unconfirmed(failed, request_id))
+    }
+
     /// What a shard, a node or the shard of a number is doing, and what to do about it.
     pub async fn explain(&self, what: What) -> Result<v1::Explanation, Error> {
         let send = async |channel, request| cluster(channel).explain(request).await;

@@ -185,11 +185,16 @@ pub fn replacing(picture: &Picture, old: NodeId, new: NodeId) -> Result<Wanted, 
 
 impl Start {
     fn new(why: impl Into<String>, throttle: u64, request_id: &str) -> Result<Self, Invalid> {
-        let id = match request_id {
-            "" => RequestId(Uuid::now_v7().as_u128()),
-            given => parse(given, "request_id")?,
-        };
+        let id = request(request_id)?;
         Ok(Self { id, why: why.into(), throttle: moving::throttle(throttle) })
+    }
+}
+
+/// The id of a request, made if it has none.
+pub fn request(id: &str) -> Result<RequestId, Invalid> {
+    match id {
+        "" => Ok(RequestId(Uuid::now_v7().as_u128())),
+        given => parse(given, "request_id"),
     }
 }
 

@@ -46,7 +46,7 @@ pub fn outlook(picture: &Picture, wanted: &Wanted) -> Result<Outlook, Impossible
         }
     }
     let under_way = catalog.moves.plan.as_ref().filter(|plan| !plan.cancelled);
-    let before = plan::after(&catalog.shard_map.replicas, under_way.map_or(&[], |plan| &plan.left));
+    let before = plan::after(&catalog.places(), under_way.map_or(&[], |plan| &plan.left));
     let moves = match wanted.replacement {
         None => plan::plan(&before, &sites)?,
         Some((old, new)) => {
@@ -120,7 +120,7 @@ impl Outlook {
     fn settled(&self, picture: &Picture, after: &[Vec<NodeId>]) -> Vec<Shard> {
         let moved = |shard: &Shard, nodes: &Vec<NodeId>| {
             let state = |node: &NodeId| (*node, shard.state_on(*node).unwrap_or(State::Follower));
-            Shard { replicas: nodes.iter().map(state).collect(), ..shard.clone() }
+            Shard { replicas: nodes.iter().map(state).collect(), vacant: Vec::new(), ..shard.clone() }
         };
         picture.shards.iter().zip(after).map(|(shard, nodes)| moved(shard, nodes)).collect()
     }

@@ -106,7 +106,18 @@ fn shards_at_a_loss(picture: &Picture) -> Vec<Problem> {
                 "{} without a majority of replicas: their numbers are UNKNOWN, and opt-outs for them fail",
                 named(&lost)
             ),
-            advice: "bring their nodes back; which they are is said below".into(),
+            advice: "bring their nodes back; which they are is said below; if their data is gone for good: dnc cluster recover"
+                .into(),
+        });
+    }
+    let vacant = ids(&|shard| !shard.vacant.is_empty());
+    if !vacant.is_empty() {
+        problems.push(Problem {
+            severity: Severity::Degraded,
+            what: format!("{} recovered without a majority, and not back to all replicas yet", named(&vacant)),
+            advice:
+                "wait: they are made anew by a plan as far as there are nodes for them; if there is none, add nodes"
+                    .into(),
         });
     }
     if !leaderless.is_empty() {
@@ -158,6 +169,12 @@ pub fn of_node(picture: &Picture, node: &Node) -> Vec<Problem> {
 /// What has become of a node that found damage in its data.
 fn of_damage(picture: &Picture, id: NodeId) -> Option<Problem> {
     let (what, advice) = match picture.catalog.moves.repairs.get(&id)? {
+        Repair::Granted if picture.catalog.recoveries.gave_up(id) => (
+            format!("node {id} was given up when shards were recovered without it"),
+            "wait: what is placed on it is made anew as far as there are nodes for that; if there is none, add nodes; if it \
+             comes back, it joins as another node, without its data"
+                .into(),
+        ),
         Repair::Waiting => (
             format!("node {id} has found damage in its data, and waits for the word to give it up"),
             "it is let go once no other node is being replaced, no plan is carried out, and each of its shards has a \

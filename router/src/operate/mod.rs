@@ -2,7 +2,7 @@
 //!
 //! Whatever is shown is a pure function of one [`picture`]: the catalog, and what the nodes say of themselves. [`health`]
 //! says what is wrong, [`why`] what a shard or a node is doing, [`forecast`] what moves a plan has and what they come to,
-//! [`progress`] how far one is. [`act`] changes what is wanted of nodes and has plans carried out, by the meta group.
+//! [`progress`] how far one is, [`recover`] what is left of shards without a majority. [`act`] changes what is wanted of nodes and has plans carried out, by the meta group.
 
 mod act;
 #[cfg(test)]
@@ -11,6 +11,7 @@ mod forecast;
 mod health;
 mod picture;
 mod progress;
+mod recover;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -69,7 +70,7 @@ pub enum Error {
     /// A group that has no majority cannot decide who belongs to it.
     #[error(
         "this plan cannot work: {shard} has no majority of replicas that answer ({answering} of {all}), \
-         so nothing of it can move; bring its nodes back first; nothing was changed",
+         so nothing of it can move; bring its nodes back first, or see dnc cluster recover; nothing was changed",
         shard = health::named(&[.0.id]), answering = .0.voting(), all = .0.replicas.len()
     )]
     Stuck(Shard),
@@ -170,7 +171,8 @@ impl<C: Cluster> Operators<C> {
         let asked = self.ask().await;
         let (picture, moves) = (asked.picture(), &asked.known.catalog.moves);
         let running = moves.plan.iter().map(|plan| progress::of_plan(plan, &picture, now_ms()));
-        v1::PlanHistory { plans: running.chain(moves.past.iter().rev().map(progress::of_past)).collect() }
+        let recoveries = asked.known.catalog.recoveries.past.iter().rev().map(recover::told).collect();
+        v1::PlanHistory { plans: running.chain(moves.past.iter().rev().map(progress::of_past)).collect(), recoveries }
     }
 
     /// What a shard, a node, or the shard of a number is doing, and what to do about it.

@@ -30,6 +30,8 @@ pub struct Shard {
     pub leader: Option<NodeId>,
     /// Its replicas by the catalog.
     pub replicas: Vec<(NodeId, State)>,
+    /// Replicas that it lacks since it was recovered without a majority, by the names of their places.
+    pub vacant: Vec<NodeId>,
     /// The node on which a replica is being made.
     pub incoming: Option<NodeId>,
     /// What a replica takes to send, estimated.
@@ -63,7 +65,10 @@ impl<'a> Picture<'a> {
         let said = nodes.iter().map(|said| (said.node, said.result.as_ref().map_err(String::as_str))).collect();
         let answers = nodes.iter().filter_map(|said| Some((said.node, said.result.as_ref().ok()?)));
         let replicas = answers.flat_map(|(node, response)| {
-            response.replicas.iter().map(move |replica| ((ShardId(replica.shard), node), replica))
+            // What a recovery left behind, or has yet to reach, does not speak for its shard.
+            let counts = |replica: &&wire::Replica| replica.generation == catalog.generation(ShardId(replica.shard));
+            let replicas = response.replicas.iter().filter(counts);
+            replicas.map(move |replica| ((ShardId(replica.shard), node), replica))
         });
         let mut picture = Self { catalog, shards: Vec::new(), said, replicas: replicas.collect() };
         picture.shards = (0..catalog.shard_map.shards()).map(|shard| picture.look_at(ShardId(shard))).collect();
@@ -137,6 +142,7 @@ impl<'a> Picture<'a> {
             id,
             leader,
             replicas: voters.iter().map(|node| (*node, self.state(id, *node, leader))).collect(),
+            vacant: self.catalog.recoveries.vacant.get(&id).cloned().unwrap_or_default(),
             incoming: self.catalog.incoming(id).filter(|node| !voters.contains(node)),
             bytes: telling.map_or(0, size),
             suppressions,
@@ -181,7 +187,7 @@ impl Shard {
 
     /// Not all of its replicas answer.
     pub fn lacks_replicas(&self) -> bool {
-        self.voting() < self.replicas.len()
+        self.voting() < self.replicas.len() + self.vacant.len()
     }
 }
 

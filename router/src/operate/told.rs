@@ -78,12 +78,13 @@ pub fn count(count: usize) -> u32 {
 fn shard(picture: &Picture, shard: &Shard) -> v1::ClusterShard {
     let placed = shard.replicas.iter().map(|(node, state)| (*node, state.as_str()));
     let incoming = shard.incoming.map(|node| (node, "incoming"));
+    let vacant = shard.vacant.iter().map(|name| (*name, "vacant"));
     let replica = |(node, state): (u64, &str)| v1::ClusterReplica { node, state: state.into() };
     let step = picture.catalog.moves.plan.as_ref().and_then(|plan| plan.current(shard.id));
     v1::ClusterShard {
         shard: shard.id.0,
         leader: shard.leader,
-        replicas: placed.chain(incoming).map(replica).collect(),
+        replicas: placed.chain(incoming).chain(vacant).map(replica).collect(),
         bytes: shard.bytes,
         suppressions: shard.suppressions,
         numbers: shard.numbers,

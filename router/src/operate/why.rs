@@ -10,6 +10,7 @@ use dnc_proto::v1;
 
 use super::health::{self, Severity, named};
 use super::picture::{Picture, Shard, State};
+use crate::clock;
 
 /// What a shard is doing; `None` if there is no such shard.
 pub fn shard(picture: &Picture, id: ShardId) -> Option<v1::Explanation> {
@@ -30,6 +31,18 @@ pub fn shard(picture: &Picture, id: ShardId) -> Option<v1::Explanation> {
     };
     let mut details: Vec<String> =
         shard.replicas.iter().map(|replica| replica_in_words(picture, shard, *replica)).collect();
+    details.extend(picture.catalog.recoveries.of(id).map(|(recovery, from)| {
+        format!(
+            "it was recovered without a majority at {}, from node {}: what only nodes {:?} had is lost ({})",
+            clock::time(recovery.at_ms),
+            from.node,
+            recovery.lost.keys().collect::<Vec<_>>(),
+            recovery.why
+        )
+    }));
+    if !shard.vacant.is_empty() {
+        details.push(format!("{} of its replicas are to be made anew since", shard.vacant.len()));
+    }
     let mut advice = Vec::new();
     if let (Some(step), Some(plan)) = (step, plan) {
         let (doing, hint) = move_in_words(picture, shard, step, plan.since, plan.cancelled);

@@ -20,6 +20,8 @@ use dnc_proto::internal as wire;
 /// The numbers of one shard, and the answers to them so far.
 pub struct Gather {
     shard: ShardId,
+    /// Of the shard's group: what a replica of another one says does not count.
+    generation: u64,
     /// Who may be asked: first those of the shard map, then one that is being made.
     hosts: Vec<NodeId>,
     /// How many of them are of the shard map.
@@ -65,9 +67,10 @@ pub enum BadAnswer {
 
 impl Gather {
     /// Nothing asked yet. `hosts` may be asked, the first `placed` of them before the others.
-    pub fn new(shard: ShardId, hosts: Vec<NodeId>, placed: usize) -> Gather {
+    pub fn new(shard: ShardId, generation: u64, hosts: Vec<NodeId>, placed: usize) -> Gather {
         let (positions, numbers, standings, answers) = Default::default();
-        Gather { shard, hosts, placed, positions, numbers, standings, answers, settlement: Settlement::Waiting }
+        let settlement = Settlement::Waiting;
+        Gather { shard, generation, hosts, placed, positions, numbers, standings, answers, settlement }
     }
 
     /// Adds a number, with its position in the request.
@@ -114,7 +117,7 @@ impl Gather {
 
     /// Takes a node's answer in; a later one of the same node replaces it.
     pub fn add(&mut self, node: NodeId, answer: wire::ShardAnswer) -> Result<(), BadAnswer> {
-        let (standing, answer) = read(node, self.shard, self.numbers.len(), answer)?;
+        let (standing, answer) = read(node, self.shard, self.generation, self.numbers.len(), answer)?;
         match self.standings.binary_search_by_key(&node, |standing| standing.node) {
             Ok(at) => (self.standings[at], self.answers[at]) = (standing, answer),
             Err(at) => {
@@ -217,6 +220,7 @@ impl Answer {
 fn read(
     node: NodeId,
     shard: ShardId,
+    generation: u64,
     numbers: usize,
     answer: wire::ShardAnswer,
 ) -> Result<(Standing, Answer), BadAnswer> {
@@ -231,6 +235,9 @@ fn read(
         return Err(BadAnswer::Malformed("it is for another shard"));
     }
     let standing = answer.standing.ok_or(BadAnswer::Malformed("it has no standing"))?;
+    if standing.generation != generation {
+        return Err(BadAnswer::None("it is of another generation of the shard's group"));
+    }
     let position = |at: u32| {
         usize::try_from(at).ok().filter(|at| *at < numbers).ok_or(BadAnswer::Malformed("a hit has no number"))
     };
@@ -287,7 +294,7 @@ mod tests {
     use super::*;
 
     fn gather() -> Gather {
-        let mut gather = Gather::new(ShardId(4), vec![1, 2, 3], 3);
+        let mut gather = Gather::new(ShardId(4), 0, vec![1, 2, 3], 3);
         for position in 0..2 {
             let number = PhoneNumber::from_u64(12_015_550_100 + position).expect("a number");
             gather.push(position as usize, number);
@@ -308,6 +315,7 @@ mod tests {
                 leader: 1,
                 applied: None,
                 leased: false,
+                generation: 0,
             }),
             has_view,
             listed: if has_view { vec![wire::Listed { registry: 1, numbers: vec![1] }] } else { vec![] },
@@ -373,7 +381,9 @@ mod tests {
         silent.standing = None;
         let mut starting = answer(5, true, true);
         starting.no_answer = wire::NoAnswer::Starting.into();
-        for bad in [foreign, out_of_range, unreadable, silent, starting] {
+        let mut left_behind = answer(5, true, true);
+        left_behind.standing.as_mut().expect("it has one").generation = 1;
+        for bad in [foreign, out_of_range, unreadable, silent, starting, left_behind] {
             assert!(gather.add(1, bad).is_err());
         }
         assert!(!gather.has_answer_of(1));

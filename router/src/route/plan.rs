@@ -19,7 +19,7 @@ pub fn by_shard(numbers: &[PhoneNumber], catalog: &Catalog) -> Vec<Gather> {
         let shard = number.block().shard(map.shards());
         let place = *places[shard as usize].get_or_insert_with(|| {
             let id = ShardId(shard);
-            gathers.push(Gather::new(id, catalog.hosts(id), map.replicas(id).len()));
+            gathers.push(Gather::new(id, catalog.generation(id), catalog.hosts(id), map.replicas(id).len()));
             gathers.len() - 1
         });
         gathers[place].push(position, *number);

@@ -90,6 +90,7 @@ impl Route {
             shard: shard.0,
             query: query.to_vec(),
             limit_ms: u32::try_from(limit.as_millis()).unwrap_or(u32::MAX),
+            generation: known.catalog.generation(shard),
         };
         let request = nodes::request(&known.catalog, node, message, limit);
         let outcome = match timeout(limit, client.query(request)).await {

@@ -42,7 +42,8 @@ impl Group {
                 self.ever_leased.store(metrics.current_term, Ordering::Relaxed);
                 self.parts.watch_lease(metrics.id, metrics.current_term);
             }
-            Brief { leader: metrics.current_leader, applied, leased }
+            // Nothing is recovered here.
+            Brief { leader: metrics.current_leader, applied, leased, generation: 0 }
         })
     }
 

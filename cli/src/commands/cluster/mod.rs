@@ -1,9 +1,11 @@
 //! `dnc cluster`: how the cluster stands, which replicas move where, and which nodes come and go.
 //!
-//! [`show`] prints, [`act`] changes, [`wait`] follows a plan until it has ended, [`join`] waits for a node.
+//! [`show`] prints, [`act`] changes, [`wait`] follows a plan until it has ended, [`join`] waits for a
+//! node, [`recover`] is for shards that lost their majority.
 
 mod act;
 mod join;
+mod recover;
 mod show;
 mod text;
 mod wait;
@@ -77,6 +79,10 @@ enum Act {
         #[command(flatten)]
         start: Start,
     },
+    /// Say what is left of shards that lost their majority for good; with --unsafe, have them go on from that.
+    ///
+    /// What was acknowledged, and only the replicas that are gone had, is lost then: it says so, and asks for it by name.
+    Recover(recover::Recover),
     /// Show the moves that the cluster needs: bytes, time, and what they do to nodes, zones and majorities. Changes nothing.
     Plan(Plan),
     /// Have the moves made that the cluster needs.
@@ -93,7 +99,7 @@ enum Act {
         #[command(flatten)]
         caller: Caller,
     },
-    /// Show the plan that is carried out, and those that have ended.
+    /// Show the plan that is carried out, those that have ended, and shards that were recovered without a majority.
     History {
         #[command(flatten)]
         waiting: Waiting,
@@ -154,6 +160,7 @@ pub async fn run(asked: ClusterArgs) -> Result<ExitCode> {
         Act::Decommission { nodes, start } => return act::decommission(&nodes, start).await,
         Act::Recommission { node, caller } => act::recommission(node, &caller).await?,
         Act::Replace { old, new, start } => return act::replace(old, new, start).await,
+        Act::Recover(asked) => recover::run(asked).await?,
         Act::Plan(asked) => show::plan(asked).await?,
         Act::Apply { start } => return act::apply(start).await,
         Act::Cancel { plan, waiting, caller } => act::cancel(plan.as_deref(), &waiting, &caller).await?,

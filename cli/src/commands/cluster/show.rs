@@ -8,7 +8,7 @@ use dnc_proto::v1::{ClusterNode, ClusterReplica, ClusterShard, ClusterStatus, Pl
 use dnc_proto::v1::{NodeEffect, PreviewPlanRequest, ReplicaMove};
 
 use super::wait::{Waiting, until_ended};
-use super::{Plan, act, text};
+use super::{Plan, act, recover, text};
 use crate::args::{Caller, Output};
 use crate::commands::{client, explain, plain};
 use crate::output::{self, thousands};
@@ -77,6 +77,7 @@ pub async fn history(waiting: &Waiting, caller: &Caller) -> Result<ExitCode> {
         Output::Text => {
             let rows: Vec<_> = answer.plans.iter().map(plan_row).collect();
             output::table(&["BEGUN", "ENDED", "STATE", "MOVES", "WHY", "PLAN"], &rows)?;
+            answer.recoveries.iter().try_for_each(|past| output::line(recover::in_words(past)))?;
         }
     }
     Ok(exit)

@@ -36,6 +36,9 @@ impl Catalog {
         if self.founding.is_none() {
             return Err(Refusal::NotFounded);
         }
+        if let Some(gone) = self.recoveries.lost(incarnation) {
+            return Err(Refusal::Gone(gone));
+        }
         let known = self.nodes.values_mut().find(|node| node.incarnation == incarnation);
         if let Some(node) = known {
             let id = node.id;

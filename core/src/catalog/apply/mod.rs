@@ -2,6 +2,7 @@
 
 mod cluster;
 mod moves;
+mod recoveries;
 mod registries;
 mod repairs;
 mod restore;
@@ -55,6 +56,7 @@ impl Catalog {
             Change::RestorePart { backup, part } => self.restore_part(backup, part),
             Change::FinishRestore(restored) => self.finish_restore(restored),
             Change::Read => self.done(),
+            Change::Recover { id, why, lost, shards, now_ms } => self.recover(id, why, lost, shards, now_ms),
         };
         debug_assert!(self.revision == before || self.revision == before + 1);
         decision.unwrap_or_else(Decision::Refused)

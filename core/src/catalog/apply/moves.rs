@@ -1,5 +1,7 @@
 //! Plans of moves: adopted, carried out move by move, cancelled; and what is wanted of nodes.
 
+use std::collections::BTreeMap;
+
 use crate::catalog::moves::{MAX_HISTORY, MAX_MOVES, MAX_WHY, PastPlan};
 use crate::catalog::{Catalog, Decision, Duty, Move, Plan, Purpose, Refusal, Repair, ShardMap};
 use crate::ids::{NodeId, RequestId, ShardId};
@@ -60,13 +62,13 @@ impl Catalog {
             return Err(Refusal::BadPlan("it has no moves, or too many, or too long a reason".into()));
         }
         // Later moves of a shard begin where the earlier ones end.
-        let mut map = self.shard_map.clone();
+        let (mut map, mut vacant) = (self.shard_map.clone(), self.recoveries.vacant.clone());
         for step in &moves {
             let to = self.nodes.get(&step.to).filter(|node| node.is_reachable());
             if to.is_none() || self.duty(step.to) != Duty::Serving {
                 return Err(Refusal::BadPlan(format!("node {} takes no replicas", step.to)));
             }
-            if !replace(&mut map, step) {
+            if !replace(&mut map, &mut vacant, step) {
                 let Move { shard, to, from } = step;
                 let why = format!("shard {shard} has no replica on node {from}, or has one on node {to}");
                 return Err(Refusal::BadPlan(why));
@@ -81,7 +83,7 @@ impl Catalog {
         if !self.is_current(plan, &step)? {
             return self.done();
         }
-        if !replace(&mut self.shard_map, &step) {
+        if !replace(&mut self.shard_map, &mut self.recoveries.vacant, &step) {
             return Err(Refusal::BadPlan(format!("shard {} is not as the move needs it", step.shard)));
         }
         self.moves.moved.insert(step.shard);
@@ -127,7 +129,7 @@ impl Catalog {
     }
 
     /// Takes a move off the plan, and puts a plan without moves to the past.
-    fn end_move(&mut self, step: &Move, done: bool, now_ms: u64) {
+    pub(super) fn end_move(&mut self, step: &Move, done: bool, now_ms: u64) {
         let Some(plan) = &mut self.moves.plan else { return };
         if done {
             plan.done += 1;
@@ -149,11 +151,21 @@ impl Catalog {
     }
 }
 
-/// Puts one node in the place of another; not if it does not fit.
-fn replace(map: &mut ShardMap, step: &Move) -> bool {
+/// Puts one node in the place of another, or in one that is vacant; not if it does not fit.
+fn replace(map: &mut ShardMap, vacant: &mut BTreeMap<ShardId, Vec<NodeId>>, step: &Move) -> bool {
     let Some(replicas) = shard_mut(map, step.shard) else { return false };
     if replicas.contains(&step.to) {
         return false;
+    }
+    if let Some(places) = vacant.get_mut(&step.shard)
+        && let Some(at) = places.iter().position(|name| *name == step.from)
+    {
+        places.remove(at);
+        if places.is_empty() {
+            vacant.remove(&step.shard);
+        }
+        replicas.push(step.to);
+        return true;
     }
     match replicas.iter_mut().find(|node| **node == step.from) {
         Some(node) => *node = step.to,

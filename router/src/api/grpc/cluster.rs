@@ -95,6 +95,23 @@ impl<C: Cluster> ClusterService for Service<C> {
         Ok(named(self.0.operators.history().await, &request_id))
     }
 
+    async fn preview_recovery(
+        &self,
+        request: Request<v1::PreviewRecoveryRequest>,
+    ) -> Result<Response<v1::RecoveryPreview>, Status> {
+        let request_id = grpc_request_id(request.metadata());
+        told(self.0.operators.preview_recovery().await, &request_id)
+    }
+
+    async fn recover_shards(
+        &self,
+        request: Request<v1::RecoverShardsRequest>,
+    ) -> Result<Response<v1::Recovery>, Status> {
+        let request_id = grpc_request_id(request.metadata());
+        let span = tracing::info_span!("recover_shards", api = "grpc", request_id);
+        told(self.0.operators.recover(request.into_inner()).instrument(span).await, &request_id)
+    }
+
     async fn explain(&self, request: Request<v1::ExplainRequest>) -> Result<Response<v1::Explanation>, Status> {
         let request_id = grpc_request_id(request.metadata());
         told(self.0.operators.explain(request.into_inner()).await, &request_id)

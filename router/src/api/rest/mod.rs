@@ -10,6 +10,7 @@ mod backups;
 mod check;
 mod cluster;
 mod cluster_plans;
+mod cluster_recovery;
 mod exemptions;
 mod frame;
 mod import;
@@ -73,6 +74,7 @@ fn brief<C: Cluster>() -> Vec<OpenApiRouter<State<C>>> {
         report::routes(),
         cluster::routes(),
         cluster_plans::routes(),
+        cluster_recovery::routes(),
     ]
 }
 

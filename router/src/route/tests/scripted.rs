@@ -250,6 +250,7 @@ impl Script {
                 barrier: self.barrier,
                 leader: self.leads.map_or(0, |_| self.id),
                 leased: self.leads == Some(Leads::UnderLease),
+                generation: 0,
             }),
             has_view: (self.views.0..=self.views.1).contains(&view),
             live_hits: live.collect(),

@@ -114,3 +114,36 @@ async fn bad_requests_are_problems_by_field() {
     expect_problem(&fake, post(&at("nodes/9/replace"), &json!({})), StatusCode::NOT_FOUND).await;
     expect_problem(&fake, delete(&at("plan")), StatusCode::NOT_FOUND).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn shards_without_a_majority_are_shown_and_recovered_only_by_name() {
+    let fake = four();
+    let whole = expect(&fake, get(&at("recovery")), StatusCode::OK).await;
+    assert_eq!((&whole["shards"], &whole["confirm"]), (&json!([]), &json!("")));
+    let named = json!({"shards": (0..SHARDS).collect::<Vec<_>>(), "gone": [2, 3], "why": "two machines burnt"});
+    expect_problem(&fake, post(&at("recovery"), &named), StatusCode::CONFLICT).await;
+    fake.stand((1..=4).map(|node| left(node, &[1, 4])).collect());
+    let told = expect(&fake, get(&at("recovery")), StatusCode::OK).await;
+    assert_eq!((&told["confirm"], &told["gone"][1]["node"]), (&json!("shard-0..15,node-2,node-3"), &json!(3)));
+    let replica = json!({"node": 1, "state": "survivor", "term": 2, "index": 7, "applied": 0});
+    assert_eq!(told["shards"][3]["replicas"][0], replica);
+    for (field, value) in [("shards", json!([1])), ("gone", json!([2]))] {
+        let mut some = named.clone();
+        some[field] = value;
+        let problem = expect_problem(&fake, post(&at("recovery"), &some), StatusCode::BAD_REQUEST).await;
+        assert_eq!(problem["errors"][0]["pointer"], format!("#/{field}"));
+    }
+    let done = expect(&fake, post(&at("recovery"), &named), StatusCode::OK).await;
+    assert_eq!((&done["gone"], &done["shards"][5]["survivor"]), (&json!([2, 3]), &json!(1)));
+    let history = expect(&fake, get(&at("history")), StatusCode::OK).await;
+    assert_eq!(history["recoveries"][0], done);
+}
+
+/// What is left of the four when only these answer.
+fn left(node: u64, answering: &[u64]) -> NodeReplicas {
+    let shards = 0..if node == 1 { SHARDS } else { 0 };
+    let last = Some(dnc_proto::internal::LogPosition { term: 2, index: 7 });
+    let replicas = shards.map(|shard| Replica { shard, last, ..Replica::default() }).collect();
+    let response = ReplicasResponse { node, replicas, ..ReplicasResponse::default() };
+    NodeReplicas { node, result: answering.contains(&node).then_some(response).ok_or_else(|| "no answer".to_owned()) }
+}
