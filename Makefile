@@ -11,7 +11,7 @@ SEED ?= 1
 MINUTES ?= 1
 SEEDS ?= 3
 
-.PHONY: help setup build demo test api-test test-helm test-dashboards test-chart image compose-up test-image lint bench bench-compare sim chaos chaos-smoke chaos-mutants ci
+.PHONY: help setup build demo test api-test test-helm test-dashboards test-chart image compose-up test-image lint bench bench-compare instructions sim chaos chaos-smoke chaos-mutants ci
 
 help:        ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 18
@@ -63,6 +63,11 @@ bench: build ## measure the parts, then a cluster in one process under load
 bench-compare: build ## a cluster against Redis and PostgreSQL, servers on core 1, load on core 0. NUMBERS=10000000 ROUNDS=5 NODES=1 to choose
 	@deploy/setup.sh --bench
 	deploy/bench-compare.sh
+
+instructions: ## count the instructions of the inner loops against docs/instructions.json. ARGS=--write to write them down
+	@deploy/setup.sh --count
+	cargo build --release --workspace --examples
+	@deploy/instructions.py $(CARGO_TARGET_DIR)/release/examples/inner_loops docs/instructions.json $(ARGS)
 
 sim: SEEDS = 50
 sim: build   ## a whole cluster in one thread and in simulated time, a seed decides all of it. SEEDS=1000 to choose

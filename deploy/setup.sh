@@ -7,6 +7,7 @@
 #   deploy/setup.sh --rules  also what tests of rules and dashboards need: Prometheus
 #   deploy/setup.sh --bench  also what a cluster is compared with: Redis, PostgreSQL
 #   deploy/setup.sh --chaos  also what only the chaos suite needs: ip and nft
+#   deploy/setup.sh --count  also what counts instructions: valgrind
 set -euo pipefail
 
 # Whether a file of one of these names exists.
@@ -45,6 +46,11 @@ fi
 if [ "${1:-}" = --bench ]; then
     command -v redis-server >/dev/null || missing+=(redis-server)
     any_file /usr/lib/postgresql/*/bin/initdb || missing+=(postgresql)
+fi
+
+# What counts the instructions of inner loops.
+if [ "${1:-}" = --count ]; then
+    command -v valgrind >/dev/null || missing+=(valgrind)
 fi
 
 # Processes in network namespaces, and faults between them.
