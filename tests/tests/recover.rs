@@ -178,7 +178,8 @@ async fn a_recovery_goes_on_whoever_dies_between_its_steps() -> Result<()> {
     let (before, after) = numbers.own[0][..2 * NUMBERS].split_at(NUMBERS);
     suppress(&router, before).await?;
     cluster.wait_level(&name).await?;
-    let gone = [cluster.node_id(1).await?, cluster.node_id(2).await?];
+    let mut gone = [cluster.node_id(1).await?, cluster.node_id(2).await?];
+    gone.sort_unstable();
     for _ in 0..2 {
         cluster.forget_node(cluster.nodes[1].index)?.kill9()?;
     }
