@@ -201,6 +201,7 @@ impl HostOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec;
 
     #[test]
     fn the_defaults_are_valid() {
@@ -222,5 +223,9 @@ mod tests {
         let options = HostOptions { election_ms_max: 1_500, lease_ms: 1_500, ..HostOptions::default() };
         options.validate().expect("more than that is well");
         assert_eq!(options.owed(), Duration::from_millis(1_000));
+        // Nor is it read from anywhere.
+        let written = HostOptions { owed_ms: 5, ..HostOptions::default() };
+        let read: HostOptions = codec::decode(&codec::encode(&written)).expect("options");
+        assert_eq!(read, HostOptions::default());
     }
 }

@@ -52,6 +52,16 @@ async fn suppress(router: &Router, numbers: &[PhoneNumber]) -> Result<()> {
     Ok(())
 }
 
+/// A cluster with a list and the first opt-outs, all replicas level.
+async fn begun() -> Result<(Cluster, Numbers)> {
+    let cluster = Cluster::start().await?;
+    let numbers = Numbers::for_clients(1);
+    cluster.import(&numbers.list_files()).await?;
+    suppress(&cluster.router(0).await?, &numbers.own[0][..NUMBERS]).await?;
+    cluster.wait_level(&cluster.name().await?).await?;
+    Ok((cluster, numbers))
+}
+
 async fn whole(client: &Client) -> Result<()> {
     until(WHOLE_LIMIT, "the cluster to be healthy", || async {
         let status = client.cluster_status().await?;
@@ -88,14 +98,10 @@ async fn dnc(cluster: &Cluster, arguments: &[&str]) -> Result<(Value, String)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shards_go_on_from_one_replica_and_who_was_given_up_is_never_believed_again() -> Result<()> {
-    let mut cluster = Cluster::start().await?;
+    let (mut cluster, numbers) = begun().await?;
     let name = cluster.name().await?;
-    let numbers = Numbers::for_clients(1);
-    cluster.import(&numbers.list_files()).await?;
     let (router, client) = (cluster.router(0).await?, Client::new(cluster.router_urls())?);
     let (before, after) = numbers.own[0][..2 * NUMBERS].split_at(NUMBERS);
-    suppress(&router, before).await?;
-    cluster.wait_level(&name).await?;
     let refused = client.recover_shards(RecoverShardsRequest { shards: vec![0], why: "none".into(), ..none() });
     ensure!(refused.await.is_err(), "a shard with a majority was recovered");
 
@@ -170,14 +176,10 @@ async fn shards_go_on_from_one_replica_and_who_was_given_up_is_never_believed_ag
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recovery_goes_on_whoever_dies_between_its_steps() -> Result<()> {
-    let mut cluster = Cluster::start().await?;
+    let (mut cluster, numbers) = begun().await?;
     let name = cluster.name().await?;
-    let numbers = Numbers::for_clients(1);
-    cluster.import(&numbers.list_files()).await?;
     let (router, client) = (cluster.router(0).await?, Client::new(cluster.router_urls())?);
     let (before, after) = numbers.own[0][..2 * NUMBERS].split_at(NUMBERS);
-    suppress(&router, before).await?;
-    cluster.wait_level(&name).await?;
     let mut gone = [cluster.node_id(1).await?, cluster.node_id(2).await?];
     gone.sort_unstable();
     for _ in 0..2 {

@@ -42,16 +42,9 @@ pub const SCENARIOS: &[Scenario] = &[
         round: |dice| {
             let (leader, rest) = (Group::one(Who::Leader), Group::AllBut(vec![Who::Leader]));
             let both_ways = dice.random();
-            vec![
-                Act::AskToEnd(leader.clone()),
-                Act::Hold(ms(dice, 0, 150)),
-                Act::Harm { from: leader.clone(), to: rest, harm: Harm::Cut, both_ways },
-                Act::Hold(ms(dice, 3_000, 8_000)),
-                Act::Mend,
-                Act::Ended(leader.clone()),
-                Act::Start(leader),
-                WHOLE,
-            ]
+            let cut = Act::Harm { from: leader.clone(), to: rest, harm: Harm::Cut, both_ways };
+            let acts = vec![Act::AskToEnd(leader), Act::Hold(ms(dice, 0, 150)), cut, Act::Hold(ms(dice, 3_000, 8_000))];
+            mended_and_back(acts)
         },
         ..PLAIN
     },
@@ -60,15 +53,8 @@ pub const SCENARIOS: &[Scenario] = &[
         proves: "a leader hands its leaderships over and hears of nobody who took them, but routers reach it: it does not answer alone",
         round: |dice| {
             let leader = Group::one(Who::Leader);
-            vec![
-                Act::Harm { from: peers_of_leader(), to: leader.clone(), harm: Harm::Cut, both_ways: false },
-                Act::AskToEnd(leader.clone()),
-                Act::Hold(ms(dice, 3_000, 6_000)),
-                Act::Mend,
-                Act::Ended(leader.clone()),
-                Act::Start(leader),
-                WHOLE,
-            ]
+            let cut = Act::Harm { from: peers_of_leader(), to: leader.clone(), harm: Harm::Cut, both_ways: false };
+            mended_and_back(vec![cut, Act::AskToEnd(leader), Act::Hold(ms(dice, 3_000, 6_000))])
         },
         ..PLAIN
     },
@@ -120,6 +106,13 @@ pub const SCENARIOS: &[Scenario] = &[
 /// All but the leader and the routers.
 fn peers_of_leader() -> Group {
     Group::AllBut(vec![Who::Leader, Who::Router(0), Who::Router(1)])
+}
+
+/// After these acts the network is mended, and the leader, which has ended as it was asked to, is started again.
+fn mended_and_back(mut acts: Vec<Act>) -> Vec<Act> {
+    let leader = Group::one(Who::Leader);
+    acts.extend([Act::Mend, Act::Ended(leader.clone()), Act::Start(leader), WHOLE]);
+    acts
 }
 
 /// The network is harmed, for longer than any election, and mended.

@@ -15,7 +15,7 @@ use tonic::Streaming;
 
 use crate::codec;
 use crate::network::client::{describe, unreachable};
-use crate::network::pool::{Lease, Lineage, Pool, Purpose};
+use crate::network::pool::{GroupGeneration, Loan, Pool, Purpose};
 use crate::network::throttle::Throttle;
 use crate::network::wire::{AppendRequest, AppendResponse};
 use crate::raft_types::Types;
@@ -34,7 +34,7 @@ struct Window {
 struct Answers {
     pool: Arc<Pool>,
     to: NodeId,
-    lease: Lease,
+    loan: Loan,
     window: Arc<Window>,
     incoming: Streaming<AppendResponse>,
     received: u64,
@@ -47,7 +47,7 @@ struct Answers {
 pub(crate) async fn open_append_stream<S, L>(
     pool: Arc<Pool>,
     to: NodeId,
-    of: Lineage,
+    of: GroupGeneration,
     input: S,
     learns: L,
 ) -> Result<impl Stream<Item = Answer> + Send + use<S, L>, RPCError<Types>>
@@ -58,19 +58,19 @@ where
     // Raft pauses after a failure when it is asked for the next request, and nowhere else: it is asked before anything can fail.
     let mut input = input.peekable();
     std::pin::Pin::new(&mut input).peek().await;
-    let mut lease = pool.get(to, Purpose::Append).map_err(unreachable)?;
+    let mut loan = pool.get(to, Purpose::Append).map_err(unreachable)?;
     let window = Arc::new(Window { free: Semaphore::new(pool.options.append_inflight_max), sent: AtomicU64::new(0) });
     let request = pool.envelope(to, of).seal(requests(input, window.clone(), pool.throttle.clone(), learns));
     let limit = Duration::from_millis(pool.options.rpc_ms + pool.options.connect_ms);
-    let incoming = match tokio::time::timeout(limit, lease.client.append(request)).await {
+    let incoming = match tokio::time::timeout(limit, loan.client.append(request)).await {
         Ok(Ok(response)) => response.into_inner(),
         Ok(Err(status)) => {
-            pool.failed(&lease, &status);
+            pool.failed(&loan, &status);
             return Err(unreachable(describe(to, &status)).into());
         }
         Err(_) => return Err(unreachable(format!("node {to} opened no append stream within {limit:?}")).into()),
     };
-    let answers = Answers { pool, to, lease, window, incoming, received: 0, progress_at: Instant::now() };
+    let answers = Answers { pool, to, loan, window, incoming, received: 0, progress_at: Instant::now() };
     Ok(stream::unfold(Some(answers), |answers| async move {
         let mut answers = answers?;
         match answers.next().await? {
@@ -117,7 +117,7 @@ impl Answers {
                 }
                 Ok(Ok(None)) => return None,
                 Ok(Err(status)) => {
-                    self.pool.failed(&self.lease, &status);
+                    self.pool.failed(&self.loan, &status);
                     return Some(Err(unreachable(describe(self.to, &status)).into()));
                 }
                 Err(_) if self.window.sent.load(Ordering::SeqCst) == self.received => {

@@ -25,7 +25,7 @@ use crate::codec;
 use crate::lease::Lease;
 use crate::network::append::open_append_stream;
 use crate::network::identity::Envelope;
-use crate::network::pool::{Lineage, Pool, Purpose};
+use crate::network::pool::{GroupGeneration, Pool, Purpose};
 use crate::network::send_snapshot::send_snapshot;
 use crate::network::wire;
 use crate::raft_types::{Snapshot, Types, Vote};
@@ -36,7 +36,7 @@ use crate::types::NodeId;
 /// Makes the clients of one group.
 pub(crate) struct ClientFactory {
     pub(crate) pool: Arc<Pool>,
-    pub(crate) of: Lineage,
+    pub(crate) of: GroupGeneration,
     /// This end of it.
     pub(crate) replica: Arc<Replica>,
     /// Told what is answered.
@@ -47,7 +47,7 @@ pub(crate) struct ClientFactory {
 pub(crate) struct Client {
     pool: Arc<Pool>,
     to: NodeId,
-    of: Lineage,
+    of: GroupGeneration,
     replica: Arc<Replica>,
     lease: Arc<Lease>,
     /// Heartbeats are single calls of their own.
@@ -99,12 +99,12 @@ impl Client {
         F: Future<Output = Result<Vec<u8>, Status>>,
     {
         let body = codec::encode(message);
-        let lease = self.pool.get(self.to, Purpose::Control).map_err(unreachable)?;
-        let answer = call(Line { client: lease.client.clone(), envelope: self.envelope(), body });
+        let loan = self.pool.get(self.to, Purpose::Control).map_err(unreachable)?;
+        let answer = call(Line { client: loan.client.clone(), envelope: self.envelope(), body });
         let body = match tokio::time::timeout(limit, answer).await {
             Ok(Ok(body)) => body,
             Ok(Err(status)) => {
-                self.pool.failed(&lease, &status);
+                self.pool.failed(&loan, &status);
                 return Err(unreachable(describe(self.to, &status)).into());
             }
             Err(_) => {

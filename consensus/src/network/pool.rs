@@ -34,7 +34,7 @@ pub(crate) enum Purpose {
 }
 
 /// A group, and which generation of it speaks.
-pub(crate) type Lineage = (GroupId, u64);
+pub(crate) type GroupGeneration = (GroupId, u64);
 
 /// All connections of this process.
 pub(crate) struct Pool {
@@ -53,7 +53,7 @@ enum Line {
 }
 
 /// A connection as it was handed out.
-pub(crate) struct Lease {
+pub(crate) struct Loan {
     pub(crate) client: RaftClient<Channel>,
     to: NodeId,
     purpose: Purpose,
@@ -68,16 +68,16 @@ impl Pool {
         Self { cluster, me, options, throttle, peers, lines: Mutex::new(HashMap::new()) }
     }
 
-    pub(crate) fn envelope(&self, to: NodeId, (group, generation): Lineage) -> Envelope {
+    pub(crate) fn envelope(&self, to: NodeId, (group, generation): GroupGeneration) -> Envelope {
         Envelope { cluster: self.cluster, from: self.me, to, group, generation }
     }
 
     /// The connection to a peer. It is opened by its first call; an error says why it cannot be now.
-    pub(crate) fn get(&self, to: NodeId, purpose: Purpose) -> Result<Lease, String> {
+    pub(crate) fn get(&self, to: NodeId, purpose: Purpose) -> Result<Loan, String> {
         let mut lines = self.lines.lock();
         let number = match lines.get(&(to, purpose)) {
             Some(Line::Open { channel, number }) => {
-                return Ok(self.lease(channel.clone(), to, purpose, *number));
+                return Ok(self.lend(channel.clone(), to, purpose, *number));
             }
             Some(Line::Down { until, .. }) if *until > Instant::now() => {
                 return Err(format!("the connection to node {to} has just failed"));
@@ -88,14 +88,14 @@ impl Pool {
         let address = self.peers.address(to).ok_or_else(|| format!("the address of node {to} is not known"))?;
         let channel = self.connect(&address)?;
         lines.insert((to, purpose), Line::Open { channel: channel.clone(), number });
-        Ok(self.lease(channel, to, purpose, number))
+        Ok(self.lend(channel, to, purpose, number))
     }
 
-    fn lease(&self, channel: Channel, to: NodeId, purpose: Purpose, number: u64) -> Lease {
+    fn lend(&self, channel: Channel, to: NodeId, purpose: Purpose, number: u64) -> Loan {
         let client = RaftClient::new(channel)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        Lease { client, to, purpose, number }
+        Loan { client, to, purpose, number }
     }
 
     fn connect(&self, address: &str) -> Result<Channel, String> {
@@ -113,17 +113,17 @@ impl Pool {
     }
 
     /// A call on this connection ended with an error.
-    pub(crate) fn failed(&self, lease: &Lease, status: &tonic::Status) {
+    pub(crate) fn failed(&self, loan: &Loan, status: &tonic::Status) {
         if is_answer_of_peer(status.code()) {
             return;
         }
         let mut lines = self.lines.lock();
         // Many groups notice the same failure, and only the first counts.
-        if let Some(line) = lines.get_mut(&(lease.to, lease.purpose))
-            && matches!(line, Line::Open { number, .. } if *number == lease.number)
+        if let Some(line) = lines.get_mut(&(loan.to, loan.purpose))
+            && matches!(line, Line::Open { number, .. } if *number == loan.number)
         {
             let until = Instant::now() + Duration::from_millis(self.options.reconnect_ms);
-            *line = Line::Down { until, number: lease.number };
+            *line = Line::Down { until, number: loan.number };
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use crate::codec;
 use crate::error::StoreError;
 use crate::network::client::{describe, unreachable};
-use crate::network::pool::{Lineage, Pool, Purpose};
+use crate::network::pool::{GroupGeneration, Pool, Purpose};
 use crate::network::throttle::Throttle;
 use crate::network::wire::install_snapshot_request::Part as WirePart;
 use crate::network::wire::{InstallSnapshotRequest, SnapshotChunk, SnapshotEnd, SnapshotHeader};
@@ -35,7 +35,7 @@ struct Sending {
 pub(crate) async fn send_snapshot(
     pool: &Pool,
     to: NodeId,
-    of: Lineage,
+    of: GroupGeneration,
     vote: Vote,
     snapshot: Snapshot,
 ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
@@ -43,7 +43,7 @@ pub(crate) async fn send_snapshot(
         return Err(unreachable("a snapshot without contents cannot be sent").into());
     };
     let place = pool.throttle.begin().await;
-    let lease = pool.get(to, Purpose::Snapshot).map_err(unreachable)?;
+    let loan = pool.get(to, Purpose::Snapshot).map_err(unreachable)?;
     let (sent, mut progress) = watch::channel(0);
     let failure = Arc::new(Mutex::new(None));
     let sending = Sending { sent, failure: failure.clone(), throttle: pool.throttle.clone(), _place: place };
@@ -52,7 +52,7 @@ pub(crate) async fn send_snapshot(
     let limit = Duration::from_millis(pool.options.snapshot_progress_ms);
     let install_limit = Duration::from_millis(pool.options.snapshot_install_ms);
 
-    let mut client = lease.client.clone();
+    let mut client = loan.client.clone();
     let answer = client.install_snapshot(request);
     tokio::pin!(answer);
     let answer = loop {
@@ -82,7 +82,7 @@ pub(crate) async fn send_snapshot(
     match answer {
         Ok(answer) => codec::decode(&answer.into_inner().body).map_err(|error| unreachable(error).into()),
         Err(status) => {
-            pool.failed(&lease, &status);
+            pool.failed(&loan, &status);
             Err(unreachable(describe(to, &status)).into())
         }
     }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use dnc_consensus::{
@@ -73,9 +72,7 @@ pub struct Group {
     pub(super) parts: Arc<Parts>,
     /// The product's own.
     pub(super) lease: Arc<Lease>,
-    /// The last term in which it led under a lease: for a bug that is planted.
-    pub(super) ever_leased: Arc<AtomicU64>,
-    ready_at: Instant,
+    pub(super) ready_at: Instant,
 }
 
 /// A write without an answer.
@@ -173,7 +170,7 @@ impl Host {
         let clients = Clients { port: self.port().clone(), group: id, peers, lease: lease.clone() };
         let config = Arc::new(config(self.inner.world.plan().snapshot_entries));
         let raft = Raft::new(me, config, clients, log, state_machine).await.map_err(MachineError::new)?;
-        let group = Group { raft, parts, lease, ever_leased: Arc::default(), ready_at };
+        let group = Group { raft, parts, lease, ready_at };
         self.inner.groups.lock().insert(id, group.clone());
         drop(Rt::spawn(group.clone().stay_watched()));
         let campaigning = group.clone();

@@ -1,6 +1,5 @@
 //! Who leads, under which lease, and how the leadership is handed over: the product's lease on the simulation's Raft.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dnc_consensus::{Brief, Claim, Moment, NodeId};
@@ -25,7 +24,8 @@ pub(super) fn simulated(now: Instant) -> Moment {
 impl Group {
     /// Who leads, how far this replica is, and whether it leads alone now.
     pub fn brief(&self) -> Brief {
-        let now = Instant::now();
+        // For whom time stands still no lease ends.
+        let now = if self.parts.plants(Plant::LeaseNeverEnds) { self.ready_at } else { Instant::now() };
         self.seen(|metrics| {
             let applied = metrics.last_applied.as_ref().map(position);
             let leads = metrics.state == ServerState::Leader && metrics.running_state.is_ok();
@@ -35,11 +35,8 @@ impl Group {
                 applied_term: applied.map(|at| at.term),
                 voters: metrics.membership_config.get_joint_config(),
             };
-            let never_ends = self.parts.plants(Plant::LeaseNeverEnds)
-                && self.ever_leased.load(Ordering::Relaxed) == metrics.current_term;
-            let leased = self.lease.holds(&claim, simulated(now)) || (never_ends && leads);
+            let leased = self.lease.holds(&claim, simulated(now));
             if leased {
-                self.ever_leased.store(metrics.current_term, Ordering::Relaxed);
                 self.parts.watch_lease(metrics.id, metrics.current_term);
             }
             // Nothing is recovered here.

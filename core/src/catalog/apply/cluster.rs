@@ -108,20 +108,9 @@ impl Catalog {
 
 #[cfg(test)]
 mod tests {
+    use super::super::founded;
     use super::*;
     use crate::catalog::Change;
-
-    fn founded() -> Catalog {
-        let mut catalog = Catalog::default();
-        catalog.apply(Change::Found(Founding {
-            cluster: 1,
-            log_key: [0; 32],
-            shards: 2,
-            replication: 3,
-            initial_nodes: 3,
-        }));
-        catalog
-    }
 
     fn at(host: &str) -> NodeAddresses {
         NodeAddresses { service: format!("{host}:1"), raft: format!("{host}:2") }

@@ -77,3 +77,17 @@ impl Catalog {
         Ok(Decision::Done { revision: self.revision })
     }
 }
+
+/// A cluster of two shards, each three times, without nodes.
+#[cfg(test)]
+fn founded() -> Catalog {
+    let mut catalog = Catalog::default();
+    catalog.apply(Change::Found(crate::catalog::Founding {
+        cluster: 1,
+        log_key: [0; 32],
+        shards: 2,
+        replication: 3,
+        initial_nodes: 3,
+    }));
+    catalog
+}

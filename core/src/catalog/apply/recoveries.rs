@@ -114,20 +114,14 @@ fn bad(why: &str) -> Refusal {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::founded;
     use super::*;
-    use crate::catalog::{Change, Founding, Move, NodeAddresses, Purpose, ShardMap};
+    use crate::catalog::{Change, Move, NodeAddresses, Purpose, ShardMap};
     use crate::ids::Position;
 
     /// Shard 0 on nodes 1, 2, 3, shard 1 on nodes 3, 4, 5; node 6 holds nothing.
     fn catalog() -> Catalog {
-        let mut catalog = Catalog::default();
-        catalog.apply(Change::Found(Founding {
-            cluster: 1,
-            log_key: [0; 32],
-            shards: 2,
-            replication: 3,
-            initial_nodes: 3,
-        }));
+        let mut catalog = founded();
         (1..=6).for_each(|node| {
             join(&mut catalog, node);
         });
