@@ -12,6 +12,8 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde::{Deserialize, Serialize};
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -24,7 +26,7 @@ pub const SERVER: &str = "info,openraft=error,openraft::raft=off";
 /// What `dnc dev` logs unless told: less, for its terminal. While it starts, voters and nodes look for each other.
 pub const DEV: &str = "warn,openraft=error,openraft::raft=off,dnc_meta::follow=error";
 /// Whose spans are traced, whatever is logged: our own, not those of the libraries below.
-const TRACED: &str = "off,dnc_router=info,dnc_node=info,dnc_meta=info,dnc_consensus=info";
+const TRACED: [&str; 4] = ["dnc_router", "dnc_node", "dnc_meta", "dnc_consensus"];
 /// How long one export of traces may take.
 const EXPORT_LIMIT: Duration = Duration::from_secs(3);
 /// How long the last traces may take when the process ends: within the shutdown's own limit.
@@ -76,11 +78,17 @@ pub fn start(options: Options) -> Result<Telemetry> {
     };
     let spans = traces.as_ref().map(|provider| {
         let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("dnc"));
-        spans.with_filter(EnvFilter::new(TRACED))
+        spans.with_filter(filter_fn(is_traced).with_max_level_hint(LevelFilter::DEBUG))
     });
     let lines = lines.with_filter(filter);
     tracing_subscriber::registry().with(lines).with(spans).try_init().context("install the log")?;
     Ok(Telemetry { traces })
+}
+
+/// Spans down to debug: a check's costs too much to be made where nobody looks. What is logged in them from info on.
+fn is_traced(of: &Metadata<'_>) -> bool {
+    let level = if of.is_span() { Level::DEBUG } else { Level::INFO };
+    *of.level() <= level && of.target().split("::").next().is_some_and(|of| TRACED.contains(&of))
 }
 
 fn exporter(endpoint: &str, service: &'static str, instance: String) -> Result<SdkTracerProvider> {

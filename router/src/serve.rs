@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use dnc_meta::Gathered;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -45,7 +46,7 @@ pub fn serve_grpc(
 ) -> impl Future<Output = Result<(), Error>> + Send {
     let connections = futures::stream::unfold((listener, admission.clone()), async |(listener, admission)| {
         let connection = accept(&listener, &admission).await;
-        Some((Ok::<_, io::Error>(connection), (listener, admission)))
+        Some((Ok::<_, io::Error>(Gathered::new(connection)), (listener, admission)))
     });
     let served = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))

@@ -20,9 +20,10 @@ use dnc_consensus::ClusterId;
 use dnc_core::catalog::Catalog;
 use dnc_core::codec;
 use dnc_core::ids::ShardId;
-use dnc_meta::CatalogCache;
+use dnc_meta::{CatalogCache, Gathered};
 use dnc_proto::internal::node_service_server::{NodeService, NodeServiceServer};
 use dnc_proto::{CLUSTER_KEY, NODE_KEY, internal as wire};
+use futures::TryStreamExt;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
@@ -72,7 +73,7 @@ pub async fn serve(
         NodeServiceServer::new(service).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE);
     // The builder's own setting holds for listeners that it binds. Without it an answer of several packets waits for the
     // router's delayed acknowledgement: some 40 ms.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).map_ok(Gathered::new);
     tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(5)))
