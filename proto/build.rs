@@ -92,5 +92,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         build.field_attribute(format!(".dnc.v1.{field}"), "#[schema(required, nullable = false)]")
     });
     build.message_attribute(".dnc.v1.SyncShown", "#[schema(as = ReportedSync)]").compile_fds(descriptors)?;
+    served_checks(out.join("served"))
+}
+
+/// `CheckService` once more, for who serves it: with answers of which most is encoded already (`src/prepared.rs`). All messages are
+/// those of the other module.
+fn served_checks(out: PathBuf) -> Result<(), Box<dyn std::error::Error>> {
+    std::fs::create_dir_all(&out)?;
+    tonic_prost_build::configure()
+        .build_client(false)
+        .out_dir(out)
+        .extern_path(".dnc.v1", "crate::v1")
+        .extern_path(".dnc.v1.CheckResponse", "crate::PreparedResponse")
+        .compile_fds(protox::compile(["dnc/v1/check.proto"], ["proto"])?)?;
     Ok(())
 }

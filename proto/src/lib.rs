@@ -1,10 +1,13 @@
 //! The messages that processes exchange: the .proto files in `proto/`, and the code generated from them.
 //!
-//! Nothing is written by hand here but names, and how packed answers are read. `v1` is what callers see and stays compatible;
+//! Nothing is written by hand here but names, how packed answers are read, and how single ones are sent. `v1` is what callers see and stays compatible;
 //! `internal` is between the cluster's own processes.
 
 mod packed;
+mod prepared;
 mod secret;
+
+pub use self::prepared::PreparedResponse;
 
 /// The public API, `dnc.v1`.
 #[allow(missing_docs, clippy::all)]
@@ -13,6 +16,12 @@ pub mod v1 {
 
     /// Descriptors of `dnc.v1`, for gRPC reflection.
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dnc_v1.bin"));
+}
+
+/// The server's side of `CheckService`: it sends its answers as [`PreparedResponse`].
+#[allow(missing_docs, clippy::all)]
+pub mod served {
+    include!(concat!(env!("OUT_DIR"), "/served/dnc.v1.rs"));
 }
 
 /// Between the cluster's own processes, `dnc.internal.v1`.

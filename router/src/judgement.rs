@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 
 use dnc_core::verdict::{Judgement, Verdict};
 use dnc_proto::v1;
+use hyper::body::Bytes;
+use prost::Message;
 
 use crate::api::answer;
 
@@ -12,6 +14,7 @@ use crate::api::answer;
 pub struct SharedJudgement {
     judgement: Judgement,
     told: OnceLock<v1::PackedAnswer>,
+    encoded: OnceLock<Bytes>,
 }
 
 // === impl SharedJudgement ===
@@ -31,10 +34,15 @@ impl SharedJudgement {
     pub fn told(&self) -> &v1::PackedAnswer {
         self.told.get_or_init(|| answer::packed(&self.judgement))
     }
+
+    /// What all answers to these numbers share, encoded.
+    pub fn encoded(&self) -> Bytes {
+        self.encoded.get_or_init(|| answer::shared(self).encode_to_vec().into()).clone()
+    }
 }
 
 impl From<Judgement> for SharedJudgement {
     fn from(judgement: Judgement) -> SharedJudgement {
-        SharedJudgement { judgement, told: OnceLock::new() }
+        SharedJudgement { judgement, told: OnceLock::new(), encoded: OnceLock::new() }
     }
 }

@@ -11,7 +11,7 @@ use dnc_core::ids::RequestId;
 use dnc_core::number::{NumberError, PhoneNumber};
 use dnc_core::registry::{Registry, Version};
 use dnc_core::verdict::{Cause, Evidence, Judgement, Reason, Verdict};
-use dnc_proto::v1;
+use dnc_proto::{PreparedResponse, v1};
 use jiff::Timestamp;
 
 use super::told;
@@ -43,25 +43,49 @@ impl Answer {
 
     /// The answer as a message.
     pub fn into_message(self, correlation_id: String) -> v1::CheckResponse {
-        let told = self.judged.told();
-        let cause = match self.verdict() {
-            Verdict::Unknown(why) => cause(why),
-            Verdict::Clear | Verdict::Listed => v1::UnknownCause::Unspecified,
-        };
+        let own = self.own(correlation_id);
+        v1::CheckResponse {
+            phone_number: own.phone_number,
+            revision: own.revision,
+            checked_at: own.checked_at,
+            correlation_id: own.correlation_id,
+            ..shared(&self.judged)
+        }
+    }
+
+    /// The answer as a message to be sent, of which most is encoded.
+    pub fn into_prepared(self, correlation_id: String) -> PreparedResponse {
+        PreparedResponse { shared: self.judged.encoded(), own: self.own(correlation_id) }
+    }
+
+    /// What the answer shares with no other.
+    fn own(&self, correlation_id: String) -> v1::CheckResponse {
         v1::CheckResponse {
             phone_number: self.number.to_string(),
-            verdict: verdict(self.verdict()).into(),
-            unknown_cause: cause.into(),
-            // Only CLEAR may be called.
-            may_call: self.verdict() == Verdict::Clear,
-            reasons: told.reasons.clone(),
-            evidence: told.evidence.clone(),
-            exemption: told.exemption.clone(),
             revision: self.revision,
             checked_at: Some(moment(self.checked_at)),
             correlation_id,
-            error: None,
+            ..v1::CheckResponse::default()
         }
+    }
+}
+
+/// What all answers with a judgement share.
+pub fn shared(judged: &SharedJudgement) -> v1::CheckResponse {
+    let (told, judged) = (judged.told(), judged.verdict());
+    let cause = match judged {
+        Verdict::Unknown(why) => cause(why),
+        Verdict::Clear | Verdict::Listed => v1::UnknownCause::Unspecified,
+    };
+    v1::CheckResponse {
+        verdict: verdict(judged).into(),
+        unknown_cause: cause.into(),
+        // Only CLEAR may be called.
+        may_call: judged == Verdict::Clear,
+        reasons: told.reasons.clone(),
+        evidence: told.evidence.clone(),
+        exemption: told.exemption.clone(),
+        ..v1::CheckResponse::default()
     }
 }
 

@@ -1,8 +1,8 @@
 //! `CheckService`.
 
 use dnc_core::number::PhoneNumber;
-use dnc_proto::v1;
-use dnc_proto::v1::check_service_server::CheckService;
+use dnc_proto::served::check_service_server::CheckService;
+use dnc_proto::{PreparedResponse, v1};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{named, packed, status, stream, tenant};
@@ -20,7 +20,7 @@ pub struct Service<C>(pub State<C>);
 
 #[tonic::async_trait]
 impl<C: Cluster> CheckService for Service<C> {
-    async fn check(&self, request: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
+    async fn check(&self, request: Request<v1::CheckRequest>) -> Result<Response<PreparedResponse>, Status> {
         let deadline = caller::deadline(request.metadata(), self.0.checks.deadline());
         let request_id = caller::grpc_request_id(request.metadata());
         let tenant = tenant(&self.0, request.metadata())?;
@@ -30,7 +30,7 @@ impl<C: Cluster> CheckService for Service<C> {
             .and_then(|asker| Caller::new(Api::Grpc, request_id, asker, request.call_id, request.checked_by))
             .map_err(|why| status(&why))?;
         let answer = self.0.checks.one(&caller, number, deadline).await;
-        Ok(named(answer.into_message(request.correlation_id), &caller.request_id))
+        Ok(named(answer.into_prepared(request.correlation_id), &caller.request_id))
     }
 
     async fn bulk_check(
@@ -180,7 +180,7 @@ mod tests {
         request.metadata_mut().insert("x-request-id", "r-1".parse().expect("ascii"));
         let response = service(&fake).check(request).await.expect("answers");
         assert_eq!(response.metadata().get("x-request-id").expect("named"), "r-1");
-        let response = response.into_inner();
+        let response = response.into_inner().into_message().expect("whole");
         assert_eq!(response.phone_number, "+12015550100");
         assert_eq!(response.verdict(), v1::Verdict::Listed);
         assert!(!response.may_call);
@@ -194,7 +194,8 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_known_is_an_answer_and_not_an_error() {
         let fake = Fake::founded();
-        let response = service(&fake).check(Request::new(ask("2015550100"))).await.expect("answers").into_inner();
+        let response = service(&fake).check(Request::new(ask("2015550100"))).await.expect("answers");
+        let response = response.into_inner().into_message().expect("whole");
         assert_eq!(response.verdict(), v1::Verdict::Unknown);
         assert_eq!(response.unknown_cause(), v1::UnknownCause::Unavailable);
         assert!(!response.may_call);

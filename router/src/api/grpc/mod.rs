@@ -19,9 +19,9 @@ mod tenant;
 mod versions;
 
 use dnc_core::ids::TenantId;
+use dnc_proto::served::check_service_server::CheckServiceServer;
 use dnc_proto::v1;
 use dnc_proto::v1::backup_service_server::BackupServiceServer;
-use dnc_proto::v1::check_service_server::CheckServiceServer;
 use dnc_proto::v1::cluster_service_server::ClusterServiceServer;
 use dnc_proto::v1::exemption_service_server::ExemptionServiceServer;
 use dnc_proto::v1::registry_service_server::RegistryServiceServer;

@@ -58,7 +58,7 @@ mod tests {
 
     use dnc_core::number::PhoneNumber;
     use dnc_core::verdict::{Cause, Judgement, Verdict};
-    use dnc_proto::v1::check_service_server::CheckService;
+    use dnc_proto::served::check_service_server::CheckService;
     use proptest::prelude::*;
     use tokio_util::sync::CancellationToken;
     use tonic::{Code, Request};

@@ -12,7 +12,7 @@ use std::vec;
 use dnc_core::ids::TenantId;
 use dnc_core::number::PhoneNumber;
 use dnc_core::verdict::Asker;
-use dnc_proto::v1;
+use dnc_proto::{PreparedResponse, v1};
 use futures::stream::FuturesOrdered;
 use futures::{FutureExt, Stream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -37,12 +37,12 @@ pub struct Answers {
 
 /// Answers that were judged together. They hold their room in the window until the last of them has left.
 struct Batch {
-    responses: vec::IntoIter<v1::CheckResponse>,
+    responses: vec::IntoIter<PreparedResponse>,
     _room: OwnedSemaphorePermit,
 }
 
 impl Stream for Answers {
-    type Item = Result<v1::CheckResponse, Status>;
+    type Item = Result<PreparedResponse, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
@@ -176,7 +176,7 @@ fn judge<C: Cluster>(
     request_id: String,
     tenant: TenantId,
     batch: Vec<v1::CheckRequest>,
-) -> impl Future<Output = Vec<v1::CheckResponse>> + Send {
+) -> impl Future<Output = Vec<PreparedResponse>> + Send {
     let shared = |of: fn(&v1::CheckRequest) -> &String| {
         let first = batch.first().map(of).filter(|id| id.len() <= MAX_ID_BYTES)?;
         batch.iter().all(|r| same(of(r), first)).then(|| first.clone())
@@ -191,7 +191,7 @@ fn judge<C: Cluster>(
         let deadline = Instant::now() + checks.deadline();
         let judged = checks.many(&caller, numbers, deadline, "stream").await;
         let malformed = |text: &str, error, correlation_id| {
-            answer::malformed(text, error, correlation_id, judged.revision, judged.checked_at)
+            answer::malformed(text, error, correlation_id, judged.revision, judged.checked_at).into()
         };
         batch
             .into_iter()
@@ -201,7 +201,7 @@ fn judge<C: Cluster>(
                     malformed(&request.phone_number, too_long(), String::new())
                 }
                 Ok(answer) => match over_limit(&request) {
-                    None => answer.into_message(request.correlation_id),
+                    None => answer.into_prepared(request.correlation_id),
                     Some(error) => malformed(&request.phone_number, error, request.correlation_id),
                 },
                 Err(error) => malformed(&request.phone_number, answer::invalid_number(error), request.correlation_id),
@@ -256,7 +256,7 @@ mod tests {
             ask("2015550101", "3"),
         ]);
         let got: Vec<_> = answers(checks(&fake), "r".into(), TENANT, CancellationToken::new(), requests)
-            .map(|response| response.expect("an answer"))
+            .map(|response| response.expect("an answer").into_message().expect("whole"))
             .map(|r| (r.correlation_id.clone(), r.verdict(), r.error.is_some()))
             .collect()
             .await;
@@ -277,7 +277,7 @@ mod tests {
         let requests: Vec<_> = (0..600).map(|n| ask(&format!("201555{n:04}"), &n.to_string())).collect();
         let ids: Vec<_> =
             answers(checks(&fake), "r".into(), TENANT, CancellationToken::new(), futures::stream::iter(requests))
-                .map(|response| response.expect("an answer").correlation_id)
+                .map(|response| response.expect("an answer").own.correlation_id)
                 .collect()
                 .await;
         let expected: Vec<_> = (0..600).map(|n: u32| n.to_string()).collect();
