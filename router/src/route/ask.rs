@@ -7,6 +7,7 @@
 //! and asking ends.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::time::Duration;
 
 use dnc_core::catalog::Catalog;
@@ -85,6 +86,8 @@ impl Route {
         let mut wave = self.first_wave(gathers);
         let mut pause = self.inner.reading.hedge + each(HEDGE_EACH, gathers.iter().map(Gather::size).sum());
         let mut next_wave = Instant::now() + pause;
+        // One alarm for both times: each that is set costs more than a number does.
+        let mut alarm = pin!(sleep_until(next_wave.min(deadline)));
         loop {
             for (node, indices) in std::mem::take(&mut wave) {
                 asked.extend(indices.iter().map(|index| (*index, node)));
@@ -102,8 +105,10 @@ impl Route {
             tokio::select! {
                 // The deadline before all, and the next wave before replies: however many of these come, both are kept.
                 biased;
-                () = sleep_until(deadline) => return named,
-                () = sleep_until(next_wave) => {
+                () = &mut alarm => {
+                    if Instant::now() >= deadline {
+                        return named;
+                    }
                     for (index, node) in &asked {
                         if !gathers[*index].is_done(bulk) {
                             self.inner.nodes.suspect(*node);
@@ -117,6 +122,7 @@ impl Route {
                     }
                     pause = (pause * 2).min(MAX_PAUSE);
                     next_wave = Instant::now() + pause;
+                    alarm.as_mut().reset(next_wave.min(deadline));
                 }
                 Some(reply) = calls.next(), if !calls.is_empty() => {
                     for index in &reply.gathers {
