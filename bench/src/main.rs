@@ -6,10 +6,14 @@
 //! Every answer is held against what is known of the number: a run with a wrong one fails.
 //!
 //! Start at [`rounds::run`]; `ours`, `redis` and `postgres` each start a system, load it and ask it; `report` writes down what came out.
+//! [`growth`] and [`national`] measure a cluster alone.
 
 mod args;
 mod drawn;
+mod growth;
+mod lists;
 mod measure;
+mod national;
 mod ours;
 mod pin;
 mod pipe;
@@ -23,10 +27,20 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::args::{Args, Other};
+
 fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = Args::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(rounds::run(&args)));
+    let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        runtime.block_on(async {
+            match &args.other {
+                None => rounds::run(&args).await,
+                Some(Other::Growth(args)) => growth::run(args).await,
+                Some(Other::National(args)) => national::run(args).await,
+            }
+        })
+    });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

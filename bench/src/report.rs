@@ -11,9 +11,8 @@ use crate::args::Args;
 use crate::measure::{Rate, median};
 use crate::rounds::Peer;
 
-/// The lines between which the section stands.
-const BEGIN: &str = "<!-- bench-compare -->";
-const END: &str = "<!-- /bench-compare -->";
+/// The section of documents between `<!-- bench-compare -->` and `<!-- /bench-compare -->`.
+const SECTION: &str = "bench-compare";
 
 /// The rounds of one work.
 pub struct Measured {
@@ -99,13 +98,14 @@ pub fn write(args: &Args, measured: &[Measured], memory: &Memory) -> Result<()> 
         std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
     }
     if let Some(path) = &args.markdown {
-        replace(path, &section).with_context(|| format!("write {}", path.display()))?;
+        replace(path, SECTION, &section)?;
     }
     Ok(())
 }
 
+/// Prints what was asked for.
 #[allow(clippy::print_stdout, reason = "it is what was asked for")]
-fn print(text: &str) {
+pub fn print(text: &str) {
     println!("{text}");
 }
 
@@ -156,15 +156,25 @@ fn section(figures: &Figures) -> String {
     text
 }
 
-/// Puts the section between its marks.
-fn replace(path: &Path, section: &str) -> Result<()> {
-    let text = std::fs::read_to_string(path)?;
-    let (before, rest) = text.split_once(BEGIN).with_context(|| format!("there is no line {BEGIN}"))?;
-    let (_, after) = rest.split_once(END).with_context(|| format!("there is no line {END}"))?;
-    Ok(std::fs::write(path, format!("{before}{BEGIN}\n\n{section}\n{END}{after}"))?)
+/// Puts a section between its marks.
+pub fn replace(path: &Path, name: &str, section: &str) -> Result<()> {
+    let (begin, end) = (format!("<!-- {name} -->"), format!("<!-- /{name} -->"));
+    let replaced = || -> Result<()> {
+        let text = std::fs::read_to_string(path)?;
+        let (before, rest) = text.split_once(&begin).with_context(|| format!("there is no line {begin}"))?;
+        let (_, after) = rest.split_once(&end).with_context(|| format!("there is no line {end}"))?;
+        Ok(std::fs::write(path, format!("{before}{begin}\n\n{section}\n{end}{after}"))?)
+    };
+    replaced().with_context(|| format!("write {}", path.display()))
 }
 
-fn thousands(value: f64) -> String {
+/// When, of what and on what something was measured.
+pub fn circumstances() -> String {
+    format!("{}, commit {}, {}.", dnc_tests::numbers::today(), commit(), machine())
+}
+
+/// A number with commas.
+pub fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -273,13 +283,13 @@ mod tests {
     fn a_section_replaces_the_one_before_and_nothing_else() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("doc.md");
-        std::fs::write(&path, format!("a\n{BEGIN}\nold\n{END}\nb\n")).expect("written");
+        std::fs::write(&path, "a\n<!-- x -->\nold\n<!-- /x -->\nb\n").expect("written");
         for _ in 0..2 {
-            replace(&path, "new\n").expect("replaced");
+            replace(&path, "x", "new\n").expect("replaced");
         }
-        assert_eq!(std::fs::read_to_string(&path).expect("there"), format!("a\n{BEGIN}\n\nnew\n\n{END}\nb\n"));
+        assert_eq!(std::fs::read_to_string(&path).expect("there"), "a\n<!-- x -->\n\nnew\n\n<!-- /x -->\nb\n");
         std::fs::write(&path, "no marks").expect("written");
-        assert!(replace(&path, "new").is_err());
+        assert!(replace(&path, "x", "new").is_err());
     }
 
     #[test]

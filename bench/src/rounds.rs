@@ -1,14 +1,13 @@
 //! The rounds: which works there are, and on which systems each is measured.
 
-use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use dnc_core::generate::{NationalList, ftc_line};
+use dnc_core::generate::NationalList;
 
 use crate::args::Args;
 use crate::drawn::Drawn;
+use crate::lists;
 use crate::measure::Rate;
 use crate::ours::{self, Ours};
 use crate::pin;
@@ -124,11 +123,12 @@ fn names() -> String {
 async fn start(args: &Args, list: &NationalList) -> Result<(Systems, Memory)> {
     let folder = tempfile::Builder::new().prefix("dnc-bench-").tempdir()?;
     let file = folder.path().join("list.txt");
-    write_list(list, &file)?;
+    lists::whole(list, &file)?;
     let started = pin::during(args.server_core, args.load_core, Ours::start(args.nodes as usize)).await;
     let mut ours = started.context("start the cluster")?;
     report::say("the cluster runs");
-    let mut memory = Memory { ours: ours.load(&file).await?, ..Memory::default() };
+    ours.load(&file).await?;
+    let mut memory = Memory { ours: ours.memory()?, ..Memory::default() };
     report::say("the cluster is loaded");
     ours.pause()?;
     if args.alone {
@@ -141,16 +141,6 @@ async fn start(args: &Args, list: &NationalList) -> Result<(Systems, Memory)> {
     memory.postgres = postgres.load(list).await.context("load PostgreSQL")?;
     report::say("PostgreSQL is loaded");
     Ok((Systems { ours, others: Some((redis, postgres)) }, memory))
-}
-
-/// The list as a file of the national registry.
-fn write_list(list: &NationalList, file: &Path) -> Result<()> {
-    let file = std::fs::File::create(file).with_context(|| format!("create {}", file.display()))?;
-    let mut file = std::io::BufWriter::with_capacity(1 << 20, file);
-    for number in list.ascending() {
-        file.write_all(&ftc_line(number.to_u64() % 10_000_000_000))?;
-    }
-    Ok(file.flush()?)
 }
 
 // === impl Systems ===

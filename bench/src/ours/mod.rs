@@ -1,14 +1,16 @@
-//! A cluster: a meta voter, nodes and a router, each its own process, all on one core.
+//! A cluster: meta voters, nodes and a router, each its own process.
 
 mod asks;
 mod lean;
+mod life;
+
+pub use self::life::Taken;
 
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use dnc_proto::v1;
-use dnc_router::client::Client;
 use dnc_tests::cluster::{Cluster, Loopback, Place, Places, Size, Victim};
 use dnc_tests::process::Role;
 
@@ -59,22 +61,24 @@ impl Places for Small {
 // === impl Ours ===
 
 impl Ours {
-    /// Starts one.
+    /// Starts one of a meta voter, so many nodes, and a router.
     pub async fn start(nodes: usize) -> Result<Self> {
-        let size = Size { meta: 1, nodes, routers: 1 };
-        Ok(Self { cluster: Cluster::start_in(size, &mut Small { nodes }).await? })
+        Self::of(Size { meta: 1, nodes, routers: 1 }).await
     }
 
-    /// Imports a list file; bytes of memory that all processes take.
-    pub async fn load(&self, file: &Path) -> Result<u64> {
-        let client = Client::new(self.cluster.router_urls()).context("name the router")?;
-        let header = v1::ImportHeader {
-            registry: "federal".into(),
-            list_date: dnc_tests::numbers::today().to_string(),
-            covers_everywhere: true,
-            ..v1::ImportHeader::default()
-        };
-        client.import(header, &[file.to_path_buf()], |_| {}).await.context("import")?;
+    /// Starts one of this size; each number is on all nodes up to three.
+    pub async fn of(size: Size) -> Result<Self> {
+        Ok(Self { cluster: Cluster::start_in(size, &mut Small { nodes: size.nodes }).await? })
+    }
+
+    /// Imports a list file that is all there is; how long it took until it was acknowledged.
+    pub async fn load(&self, file: &Path) -> Result<Duration> {
+        self.import(v1::ImportHeader { covers_everywhere: true, force: true, ..v1::ImportHeader::default() }, file)
+            .await
+    }
+
+    /// Resident memory of all processes, bytes.
+    pub fn memory(&self) -> Result<u64> {
         let all = self.cluster.meta.iter().chain(&self.cluster.nodes).chain(&self.cluster.routers);
         all.map(|process| Ok(process.memory()?.0)).sum()
     }
