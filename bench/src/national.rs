@@ -52,7 +52,7 @@ pub async fn run(args: &NationalArgs) -> Result<()> {
     let took = ours.load(&file).await?;
     note(&ours, "a second list with 1 % changes, active", took, rate(took))?;
     lists::changes(&list, SEED, CHANGES, &file)?;
-    let header = v1::ImportHeader { format: "change".into(), ..v1::ImportHeader::default() };
+    let header = v1::ImportHeader { format: "change".into(), covers_everywhere: true, ..v1::ImportHeader::default() };
     let took = ours.import(header, &file).await?;
     note(&ours, "a change list, active", took, format!("{} changes", thousands(CHANGES as f64)))?;
     let took = ours.restart().await?;

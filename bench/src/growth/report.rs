@@ -48,21 +48,22 @@ fn table(points: &[Point], of: impl Fn(&Point) -> String, what: &str) -> String 
         points.first().map_or_else(Vec::new, |point| point.checks.iter().map(|cost| cost.work).collect());
     let costs: String = works.iter().map(|work| format!(" {work}: router, nodes |")).collect();
     let mut text = format!(
-        "| {what} | import | million/s | restart | a node's memory | bytes a number held | its disk | router's peak |{costs}\n"
+        "| {what} | import | million/s | restart | a node's memory | bytes a number held | its peak | its disk | router's peak |{costs}\n"
     );
-    text.push_str(&"| --- ".repeat(8 + works.len()));
+    text.push_str(&"| --- ".repeat(9 + works.len()));
     text.push_str("|\n");
     for point in points {
         let costs: String =
             point.checks.iter().map(|cost| format!(" {:.2}, {:.2} µs |", cost.router_us, cost.nodes_us)).collect();
         text.push_str(&format!(
-            "| {} | {:.1} s | {:.1} | {:.1} s | {} MB | {:.2} | {} MB | {} MB |{costs}\n",
+            "| {} | {:.1} s | {:.1} | {:.1} s | {} MB | {:.2} | {} MB | {} MB | {} MB |{costs}\n",
             of(point),
             point.import_s,
             point.numbers as f64 / point.import_s / 1e6,
             point.restart_s,
             point.node.memory / 1_000_000,
             point.bytes_a_number(),
+            point.node.peak / 1_000_000,
             point.node.disk / 1_000_000,
             point.router.peak / 1_000_000,
         ));
