@@ -7,11 +7,12 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 DNC = $(CARGO_TARGET_DIR)/release/dnc
 CHAOS = $(CARGO_TARGET_DIR)/release/dnc-chaos
 SIM = $(CARGO_TARGET_DIR)/release/dnc-sim
+BENCH = $(CARGO_TARGET_DIR)/release/dnc-bench
 SEED ?= 1
 MINUTES ?= 1
 SEEDS ?= 3
 
-.PHONY: help setup build demo test api-test test-helm test-dashboards test-chart image compose-up test-image lint bench bench-compare instructions sim chaos chaos-smoke chaos-mutants ci
+.PHONY: help setup build demo test api-test test-helm test-dashboards test-chart image compose-up test-image lint bench bench-compare bench-growth bench-national instructions sim chaos chaos-smoke chaos-mutants ci
 
 help:        ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 18
@@ -63,6 +64,12 @@ bench: build ## measure the parts, then a cluster in one process under load
 bench-compare: build ## a cluster against Redis and PostgreSQL, servers on core 1, load on core 0. NUMBERS=10000000 ROUNDS=5 NODES=1 to choose
 	@deploy/setup.sh --bench
 	deploy/bench-compare.sh
+
+bench-growth: build ## what a check, a number and an import cost with ever more numbers and nodes, into docs/capacity.md. Quarter of an hour
+	DNC_TESTS_BINARY=$(DNC) $(BENCH) growth --json docs/growth.json --svg docs/growth.svg --markdown docs/capacity.md
+
+bench-national: build ## the whole national registry on three replicas, into docs/performance.md. Takes 20 GB of disk for some minutes
+	DNC_TESTS_BINARY=$(DNC) $(BENCH) national --markdown docs/performance.md
 
 instructions: ## count the instructions of the inner loops against docs/instructions.json. ARGS=--write to write them down
 	@deploy/setup.sh --count

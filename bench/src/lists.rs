@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use dnc_core::generate::{NationalList, Random, ftc_line};
 use dnc_core::number::PhoneNumber;
 
@@ -24,17 +24,21 @@ pub fn changed(list: &NationalList, seed: u64, file: &Path) -> Result<()> {
     write(file, kept.chain(new))
 }
 
-/// A change list for the changed list: half of its lines end what both lists have, half are new.
+/// A change list for the changed list of this seed: half of its lines end what both lists have, half are new to both.
 pub fn changes(list: &NationalList, seed: u64, lines: u64, file: &Path) -> Result<()> {
     let time = format!("{}T00:00:00Z", dnc_tests::numbers::today());
-    let each = (list.numbers() / (lines / 2)).max(CHANGED);
-    let ended = (0..).zip(list.ascending()).filter(|(at, _)| at % each == 1).map(|(_, number)| number);
-    let half = usize::try_from(lines / 2)?;
-    let new = misses(list, seed + 1, lines / 2);
+    let half = lines / 2;
+    let changed = list.numbers().div_ceil(CHANGED);
+    // Of each so many numbers that both lists have, one.
+    let each = (list.numbers() - changed) / half;
+    ensure!(each > 0, "a list of {} numbers is too short for {lines} changes", list.numbers());
+    let kept = (0..).zip(list.ascending()).filter(|(at, _)| at % CHANGED != 0).map(|(_, number)| number);
+    let ended = kept.step_by(usize::try_from(each)?).take(usize::try_from(half)?);
+    // The same seed draws the changed list's own first.
+    let (known, drawn) = (misses(list, seed, changed), misses(list, seed, changed + half));
+    let new = drawn.difference(&known).copied();
     let mut file = create(file)?;
-    for (number, action) in
-        ended.take(half).map(|number| (number, 'D')).chain(new.into_iter().map(|number| (number, 'A')))
-    {
+    for (number, action) in ended.map(|number| (number, 'D')).chain(new.map(|number| (number, 'A'))) {
         writeln!(file, "{},{time},{action}", number.to_u64() % 10_000_000_000)?;
     }
     Ok(file.flush()?)
@@ -88,6 +92,7 @@ mod tests {
         for change in changes {
             let (number, action) = (&change[..10], &change[change.len() - 1..]);
             assert_eq!(second.contains(number), action == "D", "{change}");
+            assert!(action == "A" || first.contains(number), "{change}");
         }
     }
 }

@@ -9,7 +9,10 @@ use hdrhistogram::Histogram;
 pub struct Count {
     end: Instant,
     begin: Instant,
+    /// Answered in the time that counts.
     numbers: u64,
+    /// Answered at any time.
+    all: u64,
     times: Histogram<u64>,
 }
 
@@ -18,6 +21,8 @@ pub struct Count {
 pub struct Rate {
     /// Numbers answered a second.
     pub per_second: f64,
+    /// Numbers answered, with those of the time that does not count.
+    pub all: u64,
     /// Times of a request, microseconds.
     pub p50_us: f64,
     /// 99 of 100 are shorter.
@@ -32,7 +37,7 @@ impl Count {
         let now = Instant::now();
         let begin = now + window / 10;
         let times = Histogram::new_with_bounds(100, 60_000_000_000, 3).expect("the bounds are far apart");
-        Self { end: begin + window, begin, numbers: 0, times }
+        Self { end: begin + window, begin, numbers: 0, all: 0, times }
     }
 
     /// The same for another connection.
@@ -50,6 +55,7 @@ impl Count {
     /// A request about so many numbers, begun then, was answered now.
     pub fn answered(&mut self, numbers: usize, begun: Instant) {
         let now = Instant::now();
+        self.all += numbers as u64;
         if self.begin <= now && now < self.end {
             self.numbers += numbers as u64;
             self.times.saturating_record(u64::try_from((now - begun).as_nanos()).unwrap_or(u64::MAX));
@@ -62,12 +68,13 @@ impl Count {
         let mut sum = shares.next().context("there is a connection")?;
         for share in shares {
             sum.numbers += share.numbers;
+            sum.all += share.all;
             sum.times.add(&share.times).context("add times")?;
         }
         ensure!(sum.numbers > 0, "nothing was answered");
         let us = |quantile| sum.times.value_at_quantile(quantile) as f64 / 1_000.0;
         let seconds = (sum.end - sum.begin).as_secs_f64();
-        Ok(Rate { per_second: sum.numbers as f64 / seconds, p50_us: us(0.5), p99_us: us(0.99) })
+        Ok(Rate { per_second: sum.numbers as f64 / seconds, all: sum.all, p50_us: us(0.5), p99_us: us(0.99) })
     }
 }
 
@@ -103,6 +110,8 @@ mod tests {
         count.begin = Instant::now();
         count.answered(5, Instant::now());
         let share = count.share();
-        assert!(Count::sum(vec![count, share]).expect("some").per_second > 0.0);
+        let rate = Count::sum(vec![count, share]).expect("some");
+        assert!(rate.per_second > 0.0);
+        assert_eq!(rate.all, 5);
     }
 }

@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn figures_are_medians_and_ratios_of_medians() {
-        let rate = |per_second| Rate { per_second, p50_us: 1.0, p99_us: 2.0 };
+        let rate = |per_second| Rate { per_second, all: 0, p50_us: 1.0, p99_us: 2.0 };
         let mut measured = Measured::new("w", "what", &[]);
         measured.names = vec!["other"];
         measured.ours = [30.0, 10.0, 20.0].map(rate).into();

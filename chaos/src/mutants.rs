@@ -85,7 +85,7 @@ fn prey(bug: Bug) -> (&'static str, &'static [&'static str]) {
         Bug::RuleBeforeBarrier => ("a rule is acknowledged before its barrier", &["rule-while-shards-cut-off"]),
         Bug::ActivateUnsealed => ("a version is activated before all shards have sealed it", &["kill-follower"]),
         Bug::AnswerWithoutVersion => {
-            ("a replica answers for a version that it does not have", &["activate-while-leader-killed-without-leases"])
+            ("a replica answers for a version that it does not have", &["back-with-old-list-without-leases"])
         }
         Bug::ForgetRequests => ("a repeated request is carried out again", &["late-repeats"]),
         Bug::RequestsNotReloaded => ("requests are forgotten in a restart", &["late-repeats"]),

@@ -121,3 +121,40 @@ impl Telemetry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn spans_are_traced_down_to_debug_and_only_our_own() {
+        struct Count(Arc<AtomicUsize>);
+        impl<S: tracing::Subscriber> Layer<S> for Count {
+            fn on_new_span(
+                &self,
+                _: &tracing::span::Attributes<'_>,
+                _: &tracing::span::Id,
+                _: tracing_subscriber::layer::Context<'_, S>,
+            ) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+
+            fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+                self.0.fetch_add(100, Ordering::Relaxed);
+            }
+        }
+        let seen = Arc::new(AtomicUsize::new(0));
+        let layer = Count(Arc::clone(&seen)).with_filter(filter_fn(is_traced).with_max_level_hint(LevelFilter::DEBUG));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            drop(tracing::debug_span!(target: "dnc_router::api::checks", "ours"));
+            drop(tracing::trace_span!(target: "dnc_router", "too fine"));
+            drop(tracing::info_span!(target: "h2", "not ours"));
+            tracing::info!(target: "dnc_node", "ours");
+            tracing::debug!(target: "dnc_node", "too fine");
+        });
+        assert_eq!(seen.load(Ordering::Relaxed), 101);
+    }
+}

@@ -1,6 +1,7 @@
 //! The messages that processes exchange: the .proto files in `proto/`, and the code generated from them.
 //!
-//! Nothing is written by hand here but names, how packed answers are read, and how single ones are sent. `v1` is what callers see and stays compatible;
+//! Nothing is written by hand here but names, how packed answers are read, and how single ones are sent.
+//! `v1` is what callers see and stays compatible;
 //! `internal` is between the cluster's own processes.
 
 mod packed;

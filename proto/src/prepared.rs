@@ -8,18 +8,19 @@ use crate::v1;
 
 /// A [`v1::CheckResponse`] on its way out: what many answers share, encoded once, and what is this one's own. On the wire it is one
 /// message, because messages that are put one behind the other are one message ("Protocol Buffers Encoding", Last One Wins).
+/// The two have no field in common: what is in both would be added up, and a field that has its default takes nothing away.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PreparedResponse {
     /// The fields that it shares with others, encoded.
     pub shared: Bytes,
-    /// Its own; of a field that is shared too, this one counts.
+    /// Its own: the number, revision and time, its correlation id; or all of a message that shares nothing.
     pub own: v1::CheckResponse,
 }
 
 // === impl PreparedResponse ===
 
 impl PreparedResponse {
-    /// The message that whoever reads it sees.
+    /// The message that whoever reads it sees, for whoever needs it without a wire.
     pub fn into_message(self) -> Result<v1::CheckResponse, DecodeError> {
         let mut message = v1::CheckResponse::decode(self.shared)?;
         message.merge(&*self.own.encode_to_vec())?;

@@ -1,8 +1,11 @@
 //! A connection whose writes wait for their turn, so that what many calls have to say goes in one packet.
 //!
-//! The runtime runs next whoever was woken last. Without this a connection writes as soon as the first of many answers is there, and
-//! again after each of the others: a system call for each, which costs more than most answers do. Here a write first lets
-//! everything run that can run now. A connection that is alone with its answer loses one turn through the runtime's queue.
+//! A thread of the runtime runs next whoever was woken last. Without this a connection writes as soon as the first of many answers is
+//! there, and again after each of the others: a system call for each, which costs more than most answers do. Here a small write
+//! first goes to the end of its thread's queue. Another thread that has nothing to do may take it from there, and then it is
+//! written at once, as if this were not here. A connection that is alone with its answer loses one turn.
+//!
+//! HTTP/2 hands payloads of 256 bytes and more over one by one, so answers with much evidence are gathered less.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,6 +13,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::Connected;
+
+/// A write of so many bytes is worth a system call of its own.
+const LARGE: usize = 1_024;
 
 /// A connection that gathers what it writes.
 #[derive(Debug)]
@@ -27,9 +33,9 @@ impl<S: AsyncWrite + Unpin> Gathered<S> {
         Self { connection, waited: false }
     }
 
-    /// Lets the others have their turn once before each write.
-    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.waited {
+    /// Lets the others have their turn once before each write that is not large.
+    fn poll_turn(&mut self, bytes: usize, context: &mut Context<'_>) -> Poll<()> {
+        if self.waited || bytes >= LARGE {
             return Poll::Ready(());
         }
         self.waited = true;
@@ -40,10 +46,11 @@ impl<S: AsyncWrite + Unpin> Gathered<S> {
 
     fn poll_written(
         &mut self,
+        bytes: usize,
         context: &mut Context<'_>,
         write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_turn(context));
+        ready!(self.poll_turn(bytes, context));
         let written = ready!(write(Pin::new(&mut self.connection), context));
         self.waited = false;
         Poll::Ready(written)
@@ -70,7 +77,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gathered<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_written(context, |connection, context| connection.poll_write(context, bytes))
+        self.poll_written(bytes.len(), context, |connection, context| connection.poll_write(context, bytes))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -86,7 +93,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
         context: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_written(context, |connection, context| connection.poll_write_vectored(context, buffers))
+        let bytes = buffers.iter().map(|buffer| buffer.len()).sum();
+        self.poll_written(bytes, context, |connection, context| connection.poll_write_vectored(context, buffers))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -97,33 +105,60 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use parking_lot::Mutex;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::timeout;
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_write_lets_those_go_first_that_can_run_now() {
+    /// Long enough for anything in memory.
+    const LONG: Duration = Duration::from_secs(10);
+
+    /// What happens when others can run while so many bytes are written, twice, in one call or in several buffers.
+    async fn order(bytes: usize, vectored: bool) -> Vec<&'static str> {
         let order = Arc::new(Mutex::new(Vec::new()));
-        let (ours, mut theirs) = tokio::io::duplex(64);
+        let (ours, mut theirs) = tokio::io::duplex(1 << 20);
         let mut gathered = Gathered::new(ours);
         let writes = tokio::spawn({
             let order = Arc::clone(&order);
             async move {
-                for at in 0..2 {
-                    let order_of = Arc::clone(&order);
-                    tokio::spawn(async move { order_of.lock().push(format!("answer {at}")) });
-                    gathered.write_all(b"x").await.expect("there is room");
-                    order.lock().push(format!("write {at}"));
+                for _ in 0..2 {
+                    let other = Arc::clone(&order);
+                    tokio::spawn(async move { other.lock().push("another answer") });
+                    let text = vec![b'x'; bytes];
+                    let written = match vectored {
+                        true => {
+                            let halves = text.split_at(bytes / 2);
+                            gathered.write_vectored(&[IoSlice::new(halves.0), IoSlice::new(halves.1)]).await
+                        }
+                        false => gathered.write(&text).await,
+                    };
+                    assert_eq!(written.expect("there is room"), bytes);
+                    order.lock().push("written");
                 }
             }
         });
-        writes.await.expect("no panic");
-        assert_eq!(*order.lock(), ["answer 0", "write 0", "answer 1", "write 1"]);
-        let mut read = String::new();
-        theirs.read_to_string(&mut read).await.expect("closed");
-        assert_eq!(read, "xx");
+        timeout(LONG, writes).await.expect("in time").expect("no panic");
+        let mut read = Vec::new();
+        timeout(LONG, theirs.read_to_end(&mut read)).await.expect("in time").expect("closed");
+        assert_eq!(read.len(), 2 * bytes);
+        std::mem::take(&mut *order.lock())
+    }
+
+    #[tokio::test]
+    async fn a_small_write_lets_those_go_first_that_can_run_now() {
+        for vectored in [false, true] {
+            assert_eq!(order(LARGE - 1, vectored).await, ["another answer", "written", "another answer", "written"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_large_write_waits_for_nobody() {
+        for vectored in [false, true] {
+            assert_eq!(order(LARGE, vectored).await[..2], ["written", "written"]);
+        }
     }
 
     #[tokio::test]
@@ -132,8 +167,8 @@ mod tests {
         let mut gathered = Gathered::new(ours);
         let written = tokio::spawn(async move { gathered.write_all(b"0123456789").await });
         let mut read = [0; 10];
-        theirs.read_exact(&mut read).await.expect("all of it");
+        timeout(LONG, theirs.read_exact(&mut read)).await.expect("in time").expect("all of it");
         assert_eq!(&read, b"0123456789");
-        written.await.expect("no panic").expect("no error");
+        timeout(LONG, written).await.expect("in time").expect("no panic").expect("no error");
     }
 }

@@ -6,7 +6,7 @@
 mod plot;
 mod report;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use dnc_core::generate::NationalList;
@@ -42,6 +42,9 @@ pub struct Point {
     router: Taken,
     /// Resident memory of nodes before there was any number, bytes.
     node_empty: u64,
+    /// Share of a processor that all routers and all nodes take when nobody asks.
+    router_idle: f64,
+    nodes_idle: f64,
     checks: Vec<Cost>,
 }
 
@@ -49,7 +52,7 @@ pub struct Point {
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Cost {
     work: &'static str,
-    /// Microseconds of a processor, of all routers and all nodes.
+    /// Microseconds of a processor, of all routers and all nodes, but for what they take when nobody asks.
     router_us: f64,
     nodes_us: f64,
 }
@@ -78,26 +81,31 @@ async fn point(numbers: u64, nodes: usize, window: Duration) -> Result<Point> {
     let import_s = ours.load(&file).await?.as_secs_f64();
     folder.close()?;
     let (after_import, router) = ours.taken()?;
+    // What an import leaves to be done is over then.
+    let restart_s = ours.restart().await?.as_secs_f64();
+    let node = Taken { peak: after_import.peak, disk: after_import.disk, ..ours.taken()?.0 };
+    let before = ours.busy()?;
+    // Nothing is waited for: what happens meanwhile by itself is measured.
+    tokio::time::sleep(window).await;
+    let idle = ours.busy()? - before;
     let mut drawn = Drawn::new(&list, SEED);
     let mut checks = Vec::new();
     for (work, how) in WORKS {
-        let before = ours.busy()?;
+        let (before, begun) = (ours.busy()?, Instant::now());
         let rate = ours.ask(how, &mut drawn, window).await.with_context(|| format!("measure {work}"))?;
-        let after = ours.busy()?;
-        // The rate leaves the first tenth out; the processors' time does not.
-        let asked = rate.per_second * window.as_secs_f64() * 1.1;
-        let us = |busy: Duration| busy.as_secs_f64() * 1e6 / asked;
-        checks.push(Cost {
-            work,
-            router_us: us(after.routers - before.routers),
-            nodes_us: us(after.nodes - before.nodes),
-        });
+        let (busy, took) = (ours.busy()? - before, begun.elapsed());
+        let us = |busy: Duration, idle: Duration| {
+            let by_itself = idle.as_secs_f64() * took.as_secs_f64() / window.as_secs_f64();
+            (busy.as_secs_f64() - by_itself) * 1e6 / rate.all as f64
+        };
+        let (router_us, nodes_us) = (us(busy.routers, idle.routers), us(busy.nodes, idle.nodes));
+        checks.push(Cost { work, router_us, nodes_us });
     }
-    let restart_s = ours.restart().await?.as_secs_f64();
-    // What it takes to serve; what an import takes besides shows at the peak.
-    let node = Taken { memory: ours.taken()?.0.memory, ..after_import };
+    let share = |idle: Duration| idle.as_secs_f64() / window.as_secs_f64();
+    let (router_idle, nodes_idle) = (share(idle.routers), share(idle.nodes));
     ours.end()?;
-    let point = Point { numbers, nodes, import_s, restart_s, node, router, node_empty, checks };
+    let point =
+        Point { numbers, nodes, import_s, restart_s, node, router, node_empty, router_idle, nodes_idle, checks };
     crate::report::say(format_args!("{point:?}"));
     Ok(point)
 }

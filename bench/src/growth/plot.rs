@@ -29,42 +29,33 @@ struct Panel {
 
 /// All panels in one picture.
 pub fn svg(by_numbers: &[Point], by_nodes: &[Point]) -> String {
-    let millions = |point: &Point| point.numbers as f64 / 1e6;
-    let nodes = |point: &Point| point.nodes as f64;
+    let millions: fn(&Point) -> f64 = |point| point.numbers as f64 / 1e6;
+    let nodes: fn(&Point) -> f64 = |point| point.nodes as f64;
     let one = |name, up: fn(&Point) -> f64| {
         vec![Line { name, at: by_numbers.iter().map(|point| (millions(point), up(point))).collect() }]
     };
+    let many: &[&str] = &["packed", "stream"];
+    let single: &[&str] = &["unary"];
+    let cost = |points, across: fn(&Point) -> f64, name, by_factors, works| Panel {
+        title: "processor time a number, µs",
+        across: name,
+        by_factors,
+        lines: costs(points, across, works),
+    };
+    let grows = |title, lines| Panel { title, across: "million numbers", by_factors: false, lines };
     let panels = [
-        Panel {
-            title: "processor time a number, µs",
-            across: "million numbers",
-            by_factors: true,
-            lines: costs(by_numbers, millions),
-        },
-        Panel {
-            title: "processor time a number, µs",
-            across: "nodes",
-            by_factors: false,
-            lines: costs(by_nodes, nodes),
-        },
-        Panel {
-            title: "memory of a node, MB",
-            across: "million numbers",
-            by_factors: false,
-            lines: one("resident", |point| point.node.memory as f64 / 1e6),
-        },
-        Panel {
-            title: "import to acknowledgement, s",
-            across: "million numbers",
-            by_factors: false,
-            lines: one("three replicas", |point| point.import_s),
-        },
+        cost(by_numbers, millions, "million numbers", true, many),
+        cost(by_numbers, millions, "million numbers", true, single),
+        cost(by_nodes, nodes, "nodes", false, many),
+        cost(by_nodes, nodes, "nodes", false, single),
+        grows("memory of a node, MB", one("resident", |point| point.node.memory as f64 / 1e6)),
+        grows("import to acknowledgement, s", one("three replicas", |point| point.import_s)),
     ];
     let (wide, high) = (WIDTH + 2.0 * MARGIN, HEIGHT + 2.0 * MARGIN);
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" font-family=\"sans-serif\" font-size=\"11\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
         2.0 * wide,
-        2.0 * high
+        3.0 * high
     );
     for (at, panel) in panels.iter().enumerate() {
         let (left, top) = ((at % 2) as f64 * wide + MARGIN, (at / 2) as f64 * high + MARGIN);
@@ -76,17 +67,15 @@ pub fn svg(by_numbers: &[Point], by_nodes: &[Point]) -> String {
     text
 }
 
-/// A line for each work: what routers and nodes take together.
-fn costs(points: &[Point], across: impl Fn(&Point) -> f64) -> Vec<Line> {
-    let works = points.first().map_or(0, |point| point.checks.len());
-    (0..works)
-        .map(|work| Line {
-            name: points[0].checks[work].work,
-            at: points
-                .iter()
-                .map(|point| (across(point), point.checks[work].router_us + point.checks[work].nodes_us))
-                .collect(),
-        })
+/// A line for each of these works: what routers and nodes take together.
+fn costs(points: &[Point], across: fn(&Point) -> f64, works: &[&'static str]) -> Vec<Line> {
+    let of = |work: &str, point: &Point| {
+        let cost = point.checks.iter().find(|cost| cost.work == work)?;
+        Some((across(point), cost.router_us + cost.nodes_us))
+    };
+    works
+        .iter()
+        .map(|work| Line { name: work, at: points.iter().filter_map(|point| of(work, point)).collect() })
         .collect()
 }
 
@@ -98,6 +87,11 @@ fn put(text: &mut String, line: std::fmt::Arguments<'_>) {
 fn round_up(value: f64) -> f64 {
     let unit = 10f64.powf(value.max(f64::MIN_POSITIVE).log10().floor());
     [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|step| step * unit).find(|round| *round >= value).unwrap_or(value)
+}
+
+/// Without what the last bits of a fraction are off by.
+fn shown(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
 }
 
 // === impl Panel ===
@@ -118,7 +112,7 @@ impl Panel {
                 text,
                 format_args!("<line x1=\"0\" x2=\"{WIDTH}\" y1=\"{0:.1}\" y2=\"{0:.1}\" stroke=\"#ddd\"/>", y(up)),
             );
-            put(text, format_args!("<text x=\"-6\" y=\"{:.1}\" text-anchor=\"end\">{up}</text>", y(up) + 4.0));
+            put(text, format_args!("<text x=\"-6\" y=\"{:.1}\" text-anchor=\"end\">{}</text>", y(up) + 4.0, shown(up)));
         }
         for (across, _) in self.lines.first().map_or(&[][..], |line| &line.at) {
             let at = x(*across);
@@ -164,17 +158,28 @@ mod tests {
     use crate::ours::Taken;
 
     fn point(numbers: u64, nodes: usize) -> Point {
-        let checks = vec![Cost { work: "packed", router_us: 0.2, nodes_us: 0.1 }];
-        let taken = Taken { memory: numbers, peak: numbers, disk: 0 };
-        Point { numbers, nodes, import_s: 1.0, restart_s: 1.0, node: taken, router: taken, node_empty: 0, checks }
+        let cost = |work| Cost { work, router_us: 0.2, nodes_us: 0.1 };
+        let node = Taken { memory: numbers, ..Taken::default() };
+        Point {
+            numbers,
+            nodes,
+            import_s: 1.0,
+            restart_s: 1.0,
+            node,
+            router: node,
+            node_empty: 0,
+            router_idle: 0.0,
+            nodes_idle: 0.0,
+            checks: ["packed", "stream", "unary"].map(cost).into(),
+        }
     }
 
     #[test]
     fn every_point_is_drawn_in_its_panels_and_nothing_outside_of_numbers() {
         let by_numbers = [point(1_000_000, 3), point(10_000_000, 3)];
         let svg = svg(&by_numbers, &[point(10_000_000, 1), point(10_000_000, 2), point(10_000_000, 3)]);
-        assert_eq!(svg.matches("<circle").count(), 2 + 3 + 2 + 2);
-        assert_eq!((svg.matches("<g ").count(), svg.matches("</g>").count()), (4, 4));
+        assert_eq!(svg.matches("<circle").count(), 3 * 2 + 3 * 3 + 2 + 2);
+        assert_eq!((svg.matches("<g ").count(), svg.matches("</g>").count()), (6, 6));
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
     }
 

@@ -48,15 +48,15 @@ fn table(points: &[Point], of: impl Fn(&Point) -> String, what: &str) -> String 
         points.first().map_or_else(Vec::new, |point| point.checks.iter().map(|cost| cost.work).collect());
     let costs: String = works.iter().map(|work| format!(" {work}: router, nodes |")).collect();
     let mut text = format!(
-        "| {what} | import | million/s | restart | a node's memory | bytes a number held | its peak | its disk | router's peak |{costs}\n"
+        "| {what} | import | million/s | restart | a node's memory | bytes a number held | its peak | its disk | router's peak | idle: router, nodes |{costs}\n"
     );
-    text.push_str(&"| --- ".repeat(9 + works.len()));
+    text.push_str(&"| --- ".repeat(10 + works.len()));
     text.push_str("|\n");
     for point in points {
         let costs: String =
             point.checks.iter().map(|cost| format!(" {:.2}, {:.2} µs |", cost.router_us, cost.nodes_us)).collect();
         text.push_str(&format!(
-            "| {} | {:.1} s | {:.1} | {:.1} s | {} MB | {:.2} | {} MB | {} MB | {} MB |{costs}\n",
+            "| {} | {:.1} s | {:.1} | {:.1} s | {} MB | {:.2} | {} MB | {} MB | {} MB | {:.0} %, {:.0} % |{costs}\n",
             of(point),
             point.import_s,
             point.numbers as f64 / point.import_s / 1e6,
@@ -66,6 +66,8 @@ fn table(points: &[Point], of: impl Fn(&Point) -> String, what: &str) -> String 
             point.node.peak / 1_000_000,
             point.node.disk / 1_000_000,
             point.router.peak / 1_000_000,
+            point.router_idle * 100.0,
+            point.nodes_idle * 100.0,
         ));
     }
     text
@@ -74,13 +76,9 @@ fn table(points: &[Point], of: impl Fn(&Point) -> String, what: &str) -> String 
 // === impl Point ===
 
 impl Point {
-    /// Numbers that a node holds.
-    pub fn held(&self) -> f64 {
-        self.numbers as f64 * self.nodes.min(REPLICAS) as f64 / self.nodes as f64
-    }
-
-    /// Resident memory of a node for each number that it holds, but for what it takes without any.
-    pub fn bytes_a_number(&self) -> f64 {
-        self.node.memory.saturating_sub(self.node_empty) as f64 / self.held()
+    /// Resident memory of all nodes for each number that they hold, but for what they take without any.
+    fn bytes_a_number(&self) -> f64 {
+        let held = self.numbers as f64 * self.nodes.min(REPLICAS) as f64;
+        self.node.memory_of_all.saturating_sub(self.node_empty * self.nodes as u64) as f64 / held
     }
 }

@@ -1,10 +1,12 @@
 //! What happens to a cluster besides being asked: imports, restarts, a lost node; and what it takes of the machine.
 
 use std::fs;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::ops::Sub;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use dnc_proto::v1;
 use dnc_router::client::Client;
 use dnc_tests::process::Process;
@@ -19,11 +21,13 @@ const REBUILD: Duration = Duration::from_secs(1_800);
 /// How long a restarted process may take to be ready.
 const READY: Duration = Duration::from_secs(300);
 
-/// What the processes of one role take. Of memory and disk the one that takes most.
+/// What the processes of one role take: the one that takes most.
 #[derive(Clone, Copy, Debug, Default, serde::Serialize)]
 pub struct Taken {
     /// Resident memory, bytes.
     pub memory: u64,
+    /// The same of all of them together.
+    pub memory_of_all: u64,
     /// The same at its peak.
     pub peak: u64,
     /// Data on disk, bytes.
@@ -37,6 +41,16 @@ pub struct Busy {
     pub routers: Duration,
     /// Nodes.
     pub nodes: Duration,
+}
+
+// === impl Busy ===
+
+impl Sub for Busy {
+    type Output = Busy;
+
+    fn sub(self, before: Busy) -> Busy {
+        Busy { routers: self.routers - before.routers, nodes: self.nodes - before.nodes }
+    }
 }
 
 // === impl Ours ===
@@ -54,12 +68,14 @@ impl Ours {
 
     /// What the nodes take, and what the router takes.
     pub fn taken(&self) -> Result<(Taken, Taken)> {
-        let nodes = self.cluster.nodes.iter().map(|node| {
-            let folder = self.cluster.folder().join(format!("node-{}", node.index));
-            Ok(Taken { disk: bytes_in(&folder)?, ..taken(node)? })
-        });
+        let nodes = self
+            .cluster
+            .nodes
+            .iter()
+            .map(|node| Ok(Taken { disk: bytes_in(&self.data_of(node.index))?, ..taken(node)? }));
         let most = |a: Taken, b: Taken| Taken {
             memory: a.memory.max(b.memory),
+            memory_of_all: a.memory_of_all + b.memory_of_all,
             peak: a.peak.max(b.peak),
             disk: a.disk.max(b.disk),
         };
@@ -85,7 +101,7 @@ impl Ours {
     /// Kills a node and deletes its data; how long it took from its start, empty, until it had all of it again.
     pub async fn lose_node(&mut self, index: usize) -> Result<Duration> {
         let id = self.cluster.node_id(index).await?;
-        let folder = self.cluster.folder().join(format!("node-{index}"));
+        let folder = self.data_of(index);
         let node = &mut self.cluster.nodes[index];
         node.kill9()?;
         fs::remove_dir_all(&folder).with_context(|| format!("delete {}", folder.display()))?;
@@ -100,13 +116,18 @@ impl Ours {
         })
         .await?;
         let plan = plan.plan.context("a plan was begun")?;
-        until(REBUILD, "the replicas to be made anew", || async {
+        let ended = until(REBUILD, "the replicas to be made anew", || async {
             let history = client.plan_history().await?;
             let known = history.plans.into_iter().find(|known| known.plan_id == plan.plan_id);
-            Ok(known.and_then(|plan| plan.ended_at).map(drop))
+            Ok(known.filter(|plan| plan.ended_at.is_some()))
         })
         .await?;
+        ensure!(ended.state == "done" && ended.dropped == 0, "the plan ended otherwise: {ended:?}");
         Ok(begun.elapsed())
+    }
+
+    fn data_of(&self, node: usize) -> PathBuf {
+        self.cluster.folder().join(format!("node-{node}"))
     }
 
     fn client(&self) -> Result<Client> {
@@ -116,7 +137,7 @@ impl Ours {
 
 fn taken(process: &Process) -> Result<Taken> {
     let (memory, peak) = process.memory()?;
-    Ok(Taken { memory, peak, disk: 0 })
+    Ok(Taken { memory, memory_of_all: memory, peak, disk: 0 })
 }
 
 /// The bytes that a folder takes on disk.
@@ -129,7 +150,8 @@ fn bytes_in(folder: &Path) -> Result<u64> {
             Ok(known) if known.is_dir() => bytes_in(&entry.path())?,
             Ok(known) => known.blocks() * 512,
             // RocksDB deletes files whenever it likes.
-            Err(_) => 0,
+            Err(error) if error.kind() == ErrorKind::NotFound => 0,
+            Err(error) => return Err(error).with_context(|| format!("look at {}", entry.path().display())),
         };
     }
     Ok(bytes)

@@ -73,8 +73,7 @@ impl Ours {
 
     /// Imports a list file that is all there is; how long it took until it was acknowledged.
     pub async fn load(&self, file: &Path) -> Result<Duration> {
-        self.import(v1::ImportHeader { covers_everywhere: true, force: true, ..v1::ImportHeader::default() }, file)
-            .await
+        self.import(v1::ImportHeader { covers_everywhere: true, ..v1::ImportHeader::default() }, file).await
     }
 
     /// Resident memory of all processes, bytes.

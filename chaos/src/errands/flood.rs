@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use dnc_tests::grpc::Router;
 use dnc_tests::numbers::Numbers;
+use dnc_tests::wait::until;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tonic::Code;
@@ -22,6 +23,9 @@ const SHARING: usize = 64;
 
 /// Numbers in each bulk: enough work that callers meet.
 const BULK: usize = 100;
+
+/// How long making the tenant may take.
+const MADE: Duration = Duration::from_secs(10);
 
 /// A refused caller comes back after this time: sooner than it is asked to.
 const RUDE: Duration = Duration::from_millis(100);
@@ -56,7 +60,11 @@ impl Flood {
         let numbers = Numbers::for_clients(1);
         let bulk: Arc<[String]> = numbers.clear.iter().take(BULK).map(ToString::to_string).collect();
         let first = routers.first().context("there is a router")?;
-        Router::connect(*first).await?.create_tenant(tenant).await.context("make the tenant")?;
+        // The router may be full of what ran before: it says when to come back.
+        until(MADE, "the tenant to be made", || async {
+            Ok(Some(Router::connect(*first).await?.create_tenant(tenant).await?))
+        })
+        .await?;
         for router in routers {
             for _ in 0..(IN_FLIGHT * times).div_ceil(SHARING) {
                 let router = Router::connect(*router).await?;

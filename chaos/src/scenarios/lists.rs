@@ -26,6 +26,19 @@ pub const SCENARIOS: &[Scenario] = &[
         ..PLAIN
     },
     Scenario {
+        name: "back-with-old-list-without-leases",
+        proves: "a node is away while a list is replaced, and comes back to routers, but not to other nodes: it answers for no list that it lacks",
+        router_settings: NO_LEASES,
+        round: |dice| {
+            let follower = Group::one(Who::Follower);
+            let nodes = Group::AllBut(vec![Who::Follower, Who::Router(0), Who::Router(1)]);
+            let cut = Act::Harm { from: follower.clone(), to: nodes, harm: Harm::Cut, both_ways: true };
+            let (kill, start) = (Act::Kill(follower.clone()), Act::Start(follower));
+            vec![kill, Act::Load, Act::Loaded, cut, start, Act::Hold(ms(dice, 4_000, 8_000)), Act::Mend, WHOLE]
+        },
+        ..PLAIN
+    },
+    Scenario {
         name: "import-killed",
         proves: "the router that loads a list is killed in the middle: nothing has changed, or all of it",
         round: |dice| {

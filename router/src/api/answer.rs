@@ -239,3 +239,42 @@ fn version(registry: &Registry, version: &Version) -> v1::Version {
         ..begun
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{clear, listed, number};
+
+    /// Listed by a rule and by a list, of which an exemption lifts the second.
+    fn with_everything() -> Judgement {
+        let mut judgement = listed("state");
+        let rule = Some((RequestId(9), "no pay phones".to_owned()));
+        judgement.evidence.push(Evidence { rule, version: None, source: None, ..judgement.evidence[0].clone() });
+        judgement.evidence[0].lifted = true;
+        judgement.reasons.push(Reason::MatchedSuppressionRule);
+        Judgement { exemption: Some((RequestId(8), Ground::Consent)), ..judgement }
+    }
+
+    #[test]
+    fn what_is_sent_prepared_is_what_the_message_says() {
+        let unknown = |why| Judgement { verdict: Verdict::Unknown(why), ..clear("federal") };
+        let judgements = [
+            clear("federal"),
+            listed("federal"),
+            unknown(Cause::NotCovered),
+            unknown(Cause::Stale),
+            Judgement::unavailable(),
+            with_everything(),
+        ];
+        for judgement in judgements {
+            let judged = Arc::new(SharedJudgement::from(judgement));
+            for phone_number in ["2015550100", "2015550101"] {
+                let (number, judged) = (number(phone_number), Arc::clone(&judged));
+                let answer = Answer { number, judged, revision: 7, checked_at: Timestamp::UNIX_EPOCH };
+                let message = answer.clone().into_message("c".into());
+                assert_eq!(message.may_call, answer.verdict() == Verdict::Clear);
+                assert_eq!(answer.into_prepared("c".into()).into_message(), Ok(message));
+            }
+        }
+    }
+}

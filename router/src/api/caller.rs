@@ -82,6 +82,8 @@ impl Caller {
     /// whoever turns the log's level up: writing its fields would cost more than most checks.
     pub fn span(&self, kind: &'static str, key: Option<LogKey>) -> tracing::Span {
         tracing::debug_span!(
+            // Of whoever says what was checked: whoever wants to read that wants to read this.
+            target: "dnc_router::api::checks",
             "check",
             kind,
             api = self.api.as_str(),

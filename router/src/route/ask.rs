@@ -129,7 +129,7 @@ impl Route {
                         asked.remove(&(*index, reply.node));
                     }
                     let about = reply.gathers.clone();
-                    let failed = self.take(reply, gathers, known, &mut named);
+                    let failed = self.take(reply, gathers, known, &mut named, request_id);
                     for index in about {
                         let gather = &gathers[index];
                         let waits = || gather.hosts().iter().any(|node| asked.contains(&(index, *node)));
@@ -176,14 +176,21 @@ impl Route {
     }
 
     /// Takes a reply in; the gathers for which it brought no answer.
-    fn take(&self, reply: Reply, gathers: &mut [Gather], known: &Known, named: &mut Named) -> Vec<usize> {
+    fn take(
+        &self,
+        reply: Reply,
+        gathers: &mut [Gather],
+        known: &Known,
+        named: &mut Named,
+        request_id: &str,
+    ) -> Vec<usize> {
         let node = reply.node;
         let response = match reply.outcome {
             // Whoever else answers at the address does not count as the node: it may be another replica, asked already.
             Ok(response) if !self.is_from(node, response.node) => return reply.gathers,
             Ok(response) if response.answers.len() == reply.gathers.len() => response,
             Ok(_) => {
-                tracing::warn!(node, "the node did not answer every question");
+                tracing::warn!(node, request_id, "the node did not answer every question");
                 self.inner.nodes.suspect(node);
                 return reply.gathers;
             }

@@ -129,7 +129,7 @@ fn bulk(items: Vec<v1::BulkItem>, judged: Judged) -> v1::BulkCheckResponse {
 }
 
 /// The error of an item whose correlation id is too long to be given back.
-pub(super) fn too_long() -> v1::ItemError {
+pub(in crate::api::grpc) fn too_long() -> v1::ItemError {
     v1::ItemError { code: "too_long".into(), message: format!("correlation_id: longer than {MAX_ID_BYTES} bytes") }
 }
 

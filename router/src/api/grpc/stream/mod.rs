@@ -3,30 +3,25 @@
 //! What makes it fast is that numbers that wait together are judged together: whatever has arrived
 //! while others are being judged goes down as one batch, and comes back as one.
 
-use std::future::Future;
+mod judge;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::vec;
 
 use dnc_core::ids::TenantId;
-use dnc_core::number::PhoneNumber;
-use dnc_core::verdict::Asker;
 use dnc_proto::{PreparedResponse, v1};
 use futures::stream::FuturesOrdered;
 use futures::{FutureExt, Stream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::check::too_long;
-use crate::api::answer;
-use crate::api::caller::Caller;
+use self::judge::{by_call, judge};
 use crate::api::checks::Checks;
 use crate::cluster::Cluster;
-use crate::options::{MAX_ID_BYTES, STREAM_WINDOW};
-use crate::telemetry::Api;
+use crate::options::STREAM_WINDOW;
 
 /// Answers on their way out. Dropping it ends the checking.
 pub struct Answers {
@@ -92,6 +87,8 @@ async fn pump<C: Cluster>(
     let mut pending = FuturesOrdered::new();
     let mut end: Option<Result<(), Status>> = None;
     loop {
+        // Looked at once: the window may get room between two looks, and then nothing would be waited for.
+        let has_room = window.available_permits() > 0;
         tokio::select! {
             // Answers first: what is done leaves before more is taken in.
             biased;
@@ -100,18 +97,18 @@ async fn pump<C: Cluster>(
                     return;
                 }
             }
-            first = requests.next(), if end.is_none() && window.available_permits() > 0 => {
+            first = requests.next(), if end.is_none() && has_room => {
                 let mut batch = Vec::new();
                 end = gather(first, &mut requests, &mut batch, window.available_permits());
                 // Numbers of one batch are judged for one call's brand and campaign.
-                for same in by_call(batch) {
-                    let room = u32::try_from(same.len()).ok().and_then(|n| window.clone().try_acquire_many_owned(n).ok());
+                for batch in by_call(batch) {
+                    let room = u32::try_from(batch.len()).ok().and_then(|n| window.clone().try_acquire_many_owned(n).ok());
                     let room = room.expect("no more is gathered than has room, and nobody else takes any");
-                    let judged = judge(checks.clone(), request_id.clone(), tenant, same);
+                    let judged = judge(checks.clone(), request_id.clone(), tenant, batch);
                     pending.push_back(judged.map(|responses| Batch { responses: responses.into_iter(), _room: room }));
                 }
             }
-            _ = window.acquire(), if end.is_none() && window.available_permits() == 0 => {}
+            _ = window.acquire(), if end.is_none() && !has_room => {}
             () = stop.cancelled(), if end.is_none() => {
                 end = Some(Err(Status::unavailable("this router stops")));
             }
@@ -146,82 +143,6 @@ fn gather(
             None => return None,
         }
     }
-}
-
-/// Cuts a batch where the brand or campaign changes; on most streams nowhere.
-fn by_call(batch: Vec<v1::CheckRequest>) -> Vec<Vec<v1::CheckRequest>> {
-    let is_of = |a: &v1::CheckRequest, b: &v1::CheckRequest| same(&a.brand, &b.brand) && same(&a.campaign, &b.campaign);
-    if batch.windows(2).all(|two| is_of(&two[0], &two[1])) {
-        return if batch.is_empty() { Vec::new() } else { vec![batch] };
-    }
-    let mut cut: Vec<Vec<v1::CheckRequest>> = Vec::new();
-    for request in batch {
-        match cut.last_mut() {
-            Some(one) if is_of(&one[0], &request) => one.push(request),
-            _ => cut.push(vec![request]),
-        }
-    }
-    cut
-}
-
-/// Whether two texts are the same. Most are empty; to compare such byte by byte touches the address that an empty text does not
-/// have, which costs the processor some hundred nanoseconds.
-fn same(a: &str, b: &str) -> bool {
-    a.len() == b.len() && (a.is_empty() || a == b)
-}
-
-/// Judges a batch. Its own ids name it in logs if all its requests have the same, as they do on a caller's stream.
-fn judge<C: Cluster>(
-    checks: Checks<C>,
-    request_id: String,
-    tenant: TenantId,
-    batch: Vec<v1::CheckRequest>,
-) -> impl Future<Output = Vec<PreparedResponse>> + Send {
-    let shared = |of: fn(&v1::CheckRequest) -> &String| {
-        let first = batch.first().map(of).filter(|id| id.len() <= MAX_ID_BYTES)?;
-        batch.iter().all(|r| same(of(r), first)).then(|| first.clone())
-    };
-    let call_id = shared(|r| &r.call_id).unwrap_or_default();
-    let checked_by = shared(|r| &r.checked_by).unwrap_or_default();
-    let said = |of: fn(&v1::CheckRequest) -> &String| shared(of).filter(|text| !text.is_empty());
-    let asker = Asker { tenant, brand: said(|r| &r.brand), campaign: said(|r| &r.campaign) };
-    let caller = Caller { api: Api::Stream, request_id, call_id, checked_by, asker };
-    async move {
-        let numbers = batch.iter().map(|request| PhoneNumber::parse(&request.phone_number)).collect();
-        let deadline = Instant::now() + checks.deadline();
-        let judged = checks.many(&caller, numbers, deadline, "stream").await;
-        let malformed = |text: &str, error, correlation_id| {
-            answer::malformed(text, error, correlation_id, judged.revision, judged.checked_at).into()
-        };
-        batch
-            .into_iter()
-            .zip(judged.items)
-            .map(|(request, item)| match item {
-                _ if request.correlation_id.len() > MAX_ID_BYTES => {
-                    malformed(&request.phone_number, too_long(), String::new())
-                }
-                Ok(answer) => match over_limit(&request) {
-                    None => answer.into_prepared(request.correlation_id),
-                    Some(error) => malformed(&request.phone_number, error, request.correlation_id),
-                },
-                Err(error) => malformed(&request.phone_number, answer::invalid_number(error), request.correlation_id),
-            })
-            .collect()
-    }
-}
-
-/// The error of a request whose call id or caller is too long.
-fn over_limit(request: &v1::CheckRequest) -> Option<v1::ItemError> {
-    let texts = [
-        ("call_id", &request.call_id),
-        ("checked_by", &request.checked_by),
-        ("brand", &request.brand),
-        ("campaign", &request.campaign),
-    ];
-    texts.into_iter().find(|(_, id)| id.len() > MAX_ID_BYTES).map(|(field, _)| v1::ItemError {
-        code: "too_long".into(),
-        message: format!("{field}: longer than {MAX_ID_BYTES} bytes"),
-    })
 }
 
 #[cfg(test)]
