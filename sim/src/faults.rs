@@ -20,19 +20,10 @@ pub struct Storm {
     hosts: Vec<String>,
     nodes: Vec<String>,
     next: Duration,
-    /// Who loses its power for a moment, and when; whom it does not reach from then on, and until when.
-    blinks: Option<Blink>,
+    /// Who loses its power for a moment, and when.
+    blinks: Option<(Duration, String)>,
     /// What ends when, in the order in which it was begun.
     broken: Vec<(Duration, Broken)>,
-}
-
-/// One that loses its power for a moment while another one is cut off from others, and then from it too: nothing reminds it of whom
-/// it heard before.
-struct Blink {
-    at: Duration,
-    host: String,
-    alone: String,
-    until: Duration,
 }
 
 /// Something that is broken.
@@ -48,8 +39,6 @@ enum Broken {
     Slow(String, String),
 }
 
-/// Longer than any lease.
-const LEASE: Duration = Duration::from_millis(1_500);
 /// The longest that a message takes on a slow link.
 const SLOW: Duration = Duration::from_millis(400);
 
@@ -69,11 +58,9 @@ impl Storm {
     /// Breaks and mends what is due.
     pub fn blow(&mut self, sim: &mut Sim<'_>, now: Duration) {
         self.mend(sim, |until| until <= now);
-        if let Some(blink) = self.blinks.take_if(|blink| blink.at <= now) {
-            let back = now + Duration::from_millis(self.rng.random_range(20..=200));
-            note!(self.world.trace(), "storm", "cuts {} off from {} too", blink.alone, blink.host);
-            self.begin(sim, blink.until, Broken::Cut(blink.alone, blink.host.clone()));
-            self.crash(sim, blink.host, back);
+        if let Some((_, host)) = self.blinks.take_if(|(at, _)| *at <= now) {
+            let until = now + Duration::from_millis(self.rng.random_range(20..=200));
+            self.crash(sim, host, until);
         }
         if now >= self.next {
             let every = self.world.plan().fault_every;
@@ -145,7 +132,7 @@ impl Storm {
                 if let Some(host) = rest.choose(&mut self.rng).cloned().filter(|_| self.rng.random_bool(0.7)) {
                     // When those who are cut off look for another leader, one of the others forgets the one it has.
                     let at = now + Duration::from_millis(self.rng.random_range(1_000..=3_000));
-                    self.blinks = Some(Blink { at, host, alone: alone[0].clone(), until: until.max(at + LEASE) });
+                    self.blinks = Some((at, host));
                 }
                 note!(self.world.trace(), "storm", "cuts {alone:?} off from {others:?}");
                 for (a, b) in pairs(alone, others) {
