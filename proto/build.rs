@@ -95,8 +95,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     served_checks(out.join("served"))
 }
 
-/// `CheckService` once more, for who serves it: with answers of which most is encoded already (`src/prepared.rs`). All messages are
-/// those of the other module.
+/// `CheckService` once more, for who serves it: with answers of which most is encoded already (`src/prepared.rs`) and packed
+/// requests that are read at once (`src/packed_request.rs`). All other messages are those of the other module.
 fn served_checks(out: PathBuf) -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(&out)?;
     tonic_prost_build::configure()
@@ -104,6 +104,7 @@ fn served_checks(out: PathBuf) -> Result<(), Box<dyn std::error::Error>> {
         .out_dir(out)
         .extern_path(".dnc.v1", "crate::v1")
         .extern_path(".dnc.v1.CheckResponse", "crate::PreparedResponse")
+        .extern_path(".dnc.v1.PackedCheckRequest", "crate::PackedRequest")
         .compile_fds(protox::compile(["dnc/v1/check.proto"], ["proto"])?)?;
     Ok(())
 }

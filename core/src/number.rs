@@ -119,7 +119,11 @@ impl PhoneNumber {
 
     /// The number that a caller asks about, given by its E.164 digits as an integer: 12015550100 is what [`Self::parse`]
     /// reads from `+12015550100`, and what that refuses is refused here.
+    #[inline]
     pub fn asked(digits: u64) -> Result<Self, NumberError> {
+        if (NANP_START..NANP_END).contains(&digits) {
+            return Self::strict_nanp(digits - NANP_START);
+        }
         Self::from_international(digits, digit_count(digits), true)
     }
 
@@ -147,7 +151,11 @@ impl PhoneNumber {
     }
 
     /// The number with these E.164 digits, as [`Self::to_u64`] gives them.
+    #[inline]
     pub fn from_u64(value: u64) -> Result<Self, NumberError> {
+        if (NANP_START..NANP_END).contains(&value) {
+            return Ok(Self(value));
+        }
         match Self::from_international(value, digit_count(value), false) {
             Ok(number) => Ok(number),
             Err(_) => Err(NumberError::OutOfRange),

@@ -22,12 +22,15 @@ pub fn named(at: wire::LogPosition) -> LogPosition {
 }
 
 /// Where a replica stands: the end of its log, who leads and under which lease, and the newest barrier. All of it is read
-/// before the answer is made, which may show more than this says, never less.
-pub fn standing(tail: &Tail, brief: Brief, barrier: u64) -> wire::Standing {
+/// before the answer is made, which may show more than this says, never less. Who belongs to the group is left out under a lease
+/// that suffices to whoever asks: nobody counts the answers then.
+pub fn standing(tail: &Tail, brief: Brief, barrier: u64, leases: bool) -> wire::Standing {
+    let counts = !(leases && brief.leased);
+    let membership = tail.membership.as_deref().filter(|_| counts);
     wire::Standing {
         last: tail.last.map(position),
-        membership_at: tail.membership_at.map(position),
-        membership: tail.membership.as_deref().map_or_else(Vec::new, voter_sets),
+        membership_at: tail.membership_at.filter(|_| counts).map(position),
+        membership: membership.map_or_else(Vec::new, voter_sets),
         barrier,
         leader: brief.leader.unwrap_or(0),
         applied: brief.applied.map(position),

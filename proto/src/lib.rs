@@ -1,14 +1,18 @@
 //! The messages that processes exchange: the .proto files in `proto/`, and the code generated from them.
 //!
-//! Nothing is written by hand here but names, how packed answers are read, and how single ones are sent.
+//! Nothing is written by hand here but names, how packed messages are read, and how single answers are sent.
 //! `v1` is what callers see and stays compatible;
 //! `internal` is between the cluster's own processes.
 
 mod packed;
+mod packed_request;
 mod prepared;
+mod question;
 mod secret;
 
+pub use self::packed_request::PackedRequest;
 pub use self::prepared::PreparedResponse;
+pub use self::question::NotWhole;
 
 /// The public API, `dnc.v1`.
 #[allow(missing_docs, clippy::all)]
@@ -19,7 +23,8 @@ pub mod v1 {
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dnc_v1.bin"));
 }
 
-/// The server's side of `CheckService`: it sends its answers as [`PreparedResponse`].
+/// The server's side of `CheckService`: it reads packed requests as [`PackedRequest`] and sends its
+/// answers as [`PreparedResponse`].
 #[allow(missing_docs, clippy::all)]
 pub mod served {
     include!(concat!(env!("OUT_DIR"), "/served/dnc.v1.rs"));

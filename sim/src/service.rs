@@ -63,36 +63,40 @@ impl Service {
         self.node.host().world().plants(plant)
     }
 
-    fn standing(&self, replica: &Running) -> wire::Standing {
+    fn standing(&self, replica: &Running, leases: bool) -> wire::Standing {
         let (group, barrier) = (&replica.group, replica.shard.barrier());
-        let mut standing = said::standing(&group.tail(), group.brief(), barrier);
+        let mut standing = said::standing(&group.tail(), group.brief(), barrier, leases);
         if self.plants(Plant::AnswerFromOneReplica) {
             standing.membership = vec![wire::VoterSet { nodes: vec![self.node.id()] }];
         }
         standing
     }
 
-    async fn answer(&self, question: wire::ShardQuestion, view: u64) -> Result<wire::ShardAnswer, Status> {
+    async fn answer(
+        &self,
+        question: wire::ShardQuestion,
+        view: u64,
+        leases: bool,
+    ) -> Result<wire::ShardAnswer, Status> {
         let id = ShardId(question.shard);
         let Some(replica) = self.node.replica(id) else {
             return Ok(said::unanswered(id, wire::NoAnswer::NotHere));
         };
-        let numbers: Vec<PhoneNumber> = question
-            .numbers
-            .iter()
-            .map(|number| PhoneNumber::from_u64(*number))
+        let digits = question.digits().map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let numbers: Vec<PhoneNumber> = digits
+            .map(PhoneNumber::from_u64)
             .collect::<Result<_, _>>()
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         let view = self.node.cache().view(view);
         // First where it stands, then what it knows; on many threads anything may happen between the two.
-        let standing = self.standing(&replica);
+        let standing = self.standing(&replica, leases);
         let think = self.node.host().dice().time(Duration::ZERO, THINK);
         let look =
             || replica.shard.answer(&numbers, view.as_deref(), now_ms()).map_err(|e| Status::internal(e.to_string()));
         if self.plants(Plant::StandingAfterAnswer) {
             let found = look()?;
             sleep(think * 8).await;
-            return Ok(said::answered(id, self.standing(&replica), found));
+            return Ok(said::answered(id, self.standing(&replica, leases), found));
         }
         sleep(think).await;
         let answer = said::answered(id, standing, look()?);
@@ -126,7 +130,7 @@ impl NodeService for Service {
         let request = request.into_inner();
         let mut answers = Vec::with_capacity(request.questions.len());
         for question in request.questions {
-            answers.push(self.answer(question, request.view).await?);
+            answers.push(self.answer(question, request.view, request.leases).await?);
         }
         let view = self.node.cache().get().view.revision;
         Ok(Response::new(wire::NodeCheckResponse { answers, view, node: self.node.id() }))

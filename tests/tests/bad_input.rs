@@ -286,8 +286,9 @@ async fn a_process_of_another_cluster_is_refused() -> Result<()> {
     // Calls that name another cluster, or none.
     let stranger = ClusterName("0123456789abcdef0123456789abcdef".into());
     for named in [Some(&stranger), None] {
-        let question = ShardQuestion { shard: 0, numbers: vec![before.numbers.listed[0].to_u64()] };
-        let message = NodeCheckRequest { view: 1, questions: vec![question], request_id: "stranger".into() };
+        let question = ShardQuestion::about(0, [before.numbers.listed[0].to_u64()].into_iter());
+        let message =
+            NodeCheckRequest { view: 1, questions: vec![question], request_id: "stranger".into(), leases: true };
         let request = match named {
             Some(stranger) => stranger.request(message)?,
             None => tonic::Request::new(message),

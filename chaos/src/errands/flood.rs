@@ -60,7 +60,7 @@ impl Flood {
         let numbers = Numbers::for_clients(1);
         let bulk: Arc<[String]> = numbers.clear.iter().take(BULK).map(ToString::to_string).collect();
         let first = routers.first().context("there is a router")?;
-        // The router may be full of what ran before: it says when to come back.
+        // The router may be full of what ran before: it is asked until it takes this in.
         until(MADE, "the tenant to be made", || async {
             Ok(Some(Router::connect(*first).await?.create_tenant(tenant).await?))
         })

@@ -1,6 +1,6 @@
 //! The check: what the replicas here know, and where they stand in their logs.
 
-use std::sync::Arc;
+use std::fmt::Display;
 use std::sync::atomic::Ordering;
 
 use dnc_consensus::Moment;
@@ -23,13 +23,15 @@ pub(super) const MAX_NUMBERS: usize = 10_000;
 /// only one with thousands of suppressions comes near. A question whose hits do not fit any more goes without an answer.
 const MAX_HIT_BYTES: usize = 12 << 20;
 
-/// When a call came in.
-#[derive(Clone, Copy)]
-struct Now {
-    /// What leases are held against.
-    leases: Moment,
-    /// Which exemptions have ended, milliseconds since 1970. By a clock that makes no sense all have: the safe side.
-    expiry_ms: u64,
+/// What holds for all questions of a call.
+struct Call<'a> {
+    view: Option<&'a View>,
+    /// Whether to whoever asks a lease suffices.
+    leases: bool,
+    /// When it came in: what leases are held against.
+    came: Moment,
+    /// The same for exemptions, milliseconds since 1970. By a clock that makes no sense all have ended: the safe side.
+    came_ms: u64,
 }
 
 // === impl Service ===
@@ -37,7 +39,7 @@ struct Now {
 impl Service {
     #[allow(clippy::result_large_err)] // tonic's own error type.
     pub(super) fn answer(&self, request: wire::NodeCheckRequest) -> Result<wire::NodeCheckResponse, Status> {
-        let total: usize = request.questions.iter().map(|q| q.numbers.len()).sum();
+        let total: usize = request.questions.iter().map(wire::ShardQuestion::count).sum();
         if total > MAX_NUMBERS {
             return Err(Status::invalid_argument(format!(
                 "{total} numbers in one call, at most {MAX_NUMBERS} are answered"
@@ -55,16 +57,17 @@ impl Service {
         );
         let view = self.cache.view(request.view);
         // Once for all: whoever led alone now knows all that was acknowledged before, however late it is read.
-        let now = Now { leases: Moment::now(), expiry_ms: clock::now_ms().unwrap_or(u64::MAX) };
+        let (came, came_ms) = (Moment::now(), clock::now_ms().unwrap_or(u64::MAX));
+        let call = Call { view: view.as_deref(), leases: request.leases, came, came_ms };
         let mut answers = Vec::with_capacity(request.questions.len());
         let mut bytes = 0;
         for question in request.questions {
-            let numbers = parse(&question.numbers)?;
+            let numbers = parse(&question)?;
             let id = ShardId(question.shard);
             let answer = match self.hosting.replica(id) {
                 Some(replica) => {
                     let room = MAX_HIT_BYTES - bytes;
-                    let answer = self.answer_shard(&replica, &numbers, view.as_ref(), now, room)?;
+                    let answer = self.answer_shard(&replica, &numbers, &call, room)?;
                     replica.is_asked().then_some(answer)
                 }
                 None => None,
@@ -81,15 +84,14 @@ impl Service {
         &self,
         replica: &Replica,
         numbers: &[PhoneNumber],
-        view: Option<&Arc<View>>,
-        now: Now,
+        call: &Call<'_>,
         room: usize,
     ) -> Result<wire::ShardAnswer, Status> {
         let id = replica.shard.id();
         // First where it stands, then what it knows: the read rule rests on this order.
-        let (tail, brief) = (replica.group.tail(), replica.group.brief(now.leases));
-        let standing = said::standing(&tail, brief, replica.shard.barrier());
-        Ok(match replica.shard.answer(numbers, view.map(Arc::as_ref), now.expiry_ms) {
+        let (tail, brief) = (replica.group.tail(), replica.group.brief(call.came));
+        let standing = said::standing(&tail, brief, replica.shard.barrier(), call.leases);
+        Ok(match replica.shard.answer(numbers, call.view, call.came_ms) {
             Ok(found) => {
                 let answer = said::answered(id, standing, found);
                 if hit_bytes(&answer) <= room { answer } else { unanswered(id, wire::NoAnswer::TooMuch) }
@@ -114,12 +116,13 @@ impl Service {
 }
 
 #[allow(clippy::result_large_err)] // tonic's own error type.
-fn parse(numbers: &[u64]) -> Result<Vec<PhoneNumber>, Status> {
-    numbers
-        .iter()
-        .map(|number| PhoneNumber::from_u64(*number))
-        .collect::<Result<_, _>>()
-        .map_err(|error| Status::invalid_argument(format!("a question's number: {error}")))
+fn parse(question: &wire::ShardQuestion) -> Result<Vec<PhoneNumber>, Status> {
+    let refused = |why: &dyn Display| Status::invalid_argument(format!("a question's number: {why}"));
+    let mut numbers = Vec::with_capacity(question.count());
+    for digits in question.digits().map_err(|error| refused(&error))? {
+        numbers.push(PhoneNumber::from_u64(digits).map_err(|error| refused(&error))?);
+    }
+    Ok(numbers)
 }
 
 fn hit_bytes(answer: &wire::ShardAnswer) -> usize {

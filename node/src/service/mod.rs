@@ -136,7 +136,7 @@ impl NodeService for Service {
     ) -> Result<Response<wire::NodeCheckResponse>, Status> {
         self.meant_for_this(&request)?;
         let request = request.into_inner();
-        let large = request.questions.iter().map(|question| question.numbers.len()).sum::<usize>() >= LARGE_CHECK;
+        let large = request.questions.iter().map(wire::ShardQuestion::count).sum::<usize>() >= LARGE_CHECK;
         let answer = if large { heavily(|| self.answer(request)) } else { self.answer(request) };
         answer.map(Response::new)
     }

@@ -72,8 +72,11 @@ fn numbers() -> [PhoneNumber; 2] {
 }
 
 fn check(shard: u32, number: PhoneNumber) -> wire::NodeCheckRequest {
-    let question = wire::ShardQuestion { shard, numbers: vec![number.to_u64()] };
-    wire::NodeCheckRequest { view: 0, questions: vec![question], request_id: String::new() }
+    about(wire::ShardQuestion::about(shard, [number.to_u64()].into_iter()))
+}
+
+fn about(question: wire::ShardQuestion) -> wire::NodeCheckRequest {
+    wire::NodeCheckRequest { questions: vec![question], ..wire::NodeCheckRequest::default() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -139,9 +142,11 @@ async fn what_was_written_is_answered_searched_and_counted() {
     assert_eq!(foreign.code(), Code::InvalidArgument);
     let not_here = node.service.answer(check(7, number)).expect("answers").answers.remove(0);
     assert_eq!(not_here.no_answer(), wire::NoAnswer::NotHere);
-    let many = wire::ShardQuestion { shard: 0, numbers: vec![number.to_u64(); check::MAX_NUMBERS + 1] };
-    let many = wire::NodeCheckRequest { view: 0, questions: vec![many], request_id: String::new() };
-    assert_eq!(node.service.answer(many).expect_err("too many").code(), Code::InvalidArgument);
+    let many = wire::ShardQuestion::about(0, [number.to_u64(); check::MAX_NUMBERS + 1].into_iter());
+    let half = wire::ShardQuestion { shard: 0, numbers: vec![1; 12] };
+    for bad in [many, half] {
+        assert_eq!(node.service.answer(about(bad)).expect_err("refused").code(), Code::InvalidArgument);
+    }
     let exemptions = ShardQuery::Exemptions { tenant: TenantId(1), number: of_other };
     assert_eq!(node.ask(0, &exemptions).await.expect_err("another shard's").code(), Code::InvalidArgument);
     let nowhere = ShardQuery::Search(Search { after: Some(vec![1]), ..search });

@@ -6,7 +6,7 @@
 //! numbers. When a node names a newer view than the one that judges, nothing that is gathered by the older one can count,
 //! and asking ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use dnc_core::ids::NodeId;
 use dnc_meta::Known;
 use dnc_planted::Bug;
 use dnc_proto::internal as wire;
+use foldhash::fast::FixedState;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -54,7 +55,7 @@ struct Reply {
 type Wave = BTreeMap<NodeId, Vec<usize>>;
 
 /// Whom each gather is asked of: by position of the gather, and node.
-type Asked = BTreeSet<(usize, NodeId)>;
+type Asked = HashSet<(usize, NodeId), FixedState>;
 
 // === impl Named ===
 
@@ -81,7 +82,7 @@ impl Route {
     ) -> Named {
         let mut named = Named::default();
         // What is being asked, so that nobody is asked the same twice at a time; and what was, since the last wave.
-        let (mut asked, mut tried) = (Asked::new(), Asked::new());
+        let (mut asked, mut tried) = (Asked::default(), Asked::default());
         let mut calls = FuturesUnordered::new();
         let mut wave = self.first_wave(gathers);
         let mut pause = self.inner.reading.hedge + each(HEDGE_EACH, gathers.iter().map(Gather::size).sum());
@@ -94,8 +95,12 @@ impl Route {
                 tried.extend(indices.iter().map(|index| (*index, node)));
                 let numbers = indices.iter().map(|index| gathers[*index].size()).sum();
                 let questions = indices.iter().map(|i| gathers[*i].question()).collect();
-                let message =
-                    wire::NodeCheckRequest { view: known.view.revision, questions, request_id: request_id.to_owned() };
+                let message = wire::NodeCheckRequest {
+                    view: known.view.revision,
+                    questions,
+                    request_id: request_id.to_owned(),
+                    leases: self.inner.reading.leases,
+                };
                 calls.push(self.call(node, indices, message, time_for(numbers), &known.catalog));
             }
             let outdated = named.revision > known.catalog.revision && !dnc_planted::is(Bug::JudgeByOldCatalog);
@@ -146,9 +151,10 @@ impl Route {
     /// Of each shard's replicas the leader under its lease, or a majority.
     fn first_wave(&self, gathers: &[Gather]) -> Wave {
         let turn = self.inner.nodes.turn();
+        let nodes = self.inner.nodes.sight();
         let mut wave = Wave::new();
         for (index, gather) in gathers.iter().enumerate() {
-            let prospects = self.inner.nodes.prospects(gather.shard(), gather.replicas());
+            let prospects = nodes.prospects(gather.shard(), gather.replicas());
             for node in plan::first_wave(&prospects, turn) {
                 wave.entry(node).or_default().push(index);
             }

@@ -66,10 +66,10 @@ pub enum BadAnswer {
 // === impl Gather ===
 
 impl Gather {
-    /// Nothing asked yet. `hosts` may be asked, the first `placed` of them before the others.
-    pub fn new(shard: ShardId, generation: u64, hosts: Vec<NodeId>, placed: usize) -> Gather {
-        let (positions, numbers, standings, answers) = Default::default();
-        let settlement = Settlement::Waiting;
+    /// Nothing asked yet. `hosts` may be asked, the first `placed` of them before the others; there is room for so many numbers.
+    pub fn new(shard: ShardId, generation: u64, hosts: Vec<NodeId>, placed: usize, room: usize) -> Gather {
+        let (positions, numbers) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        let (standings, answers, settlement) = (Vec::new(), Vec::new(), Settlement::Waiting);
         Gather { shard, generation, hosts, placed, positions, numbers, standings, answers, settlement }
     }
 
@@ -112,7 +112,7 @@ impl Gather {
 
     /// The question on the wire.
     pub fn question(&self) -> wire::ShardQuestion {
-        wire::ShardQuestion { shard: self.shard.0, numbers: self.numbers.iter().map(|n| n.to_u64()).collect() }
+        wire::ShardQuestion::about(self.shard.0, self.numbers.iter().map(|number| number.to_u64()))
     }
 
     /// Takes a node's answer in; a later one of the same node replaces it.
@@ -294,7 +294,7 @@ mod tests {
     use super::*;
 
     fn gather() -> Gather {
-        let mut gather = Gather::new(ShardId(4), 0, vec![1, 2, 3], 3);
+        let mut gather = Gather::new(ShardId(4), 0, vec![1, 2, 3], 3, 2);
         for position in 0..2 {
             let number = PhoneNumber::from_u64(12_015_550_100 + position).expect("a number");
             gather.push(position as usize, number);

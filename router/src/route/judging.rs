@@ -42,11 +42,13 @@ pub struct Book {
     kept: RwLock<Kept>,
 }
 
+/// What a book holds. It only grows.
 #[derive(Default)]
 struct Kept {
-    by_key: HashMap<Key, Arc<SharedJudgement>, FixedState>,
-    /// The same judgements: areas of one list share theirs.
-    distinct: HashMap<Judgement, Arc<SharedJudgement>, FixedState>,
+    judgements: Vec<Arc<SharedJudgement>>,
+    /// Their places: areas of one list share a judgement.
+    by_key: HashMap<Key, usize, FixedState>,
+    places: HashMap<Judgement, usize, FixedState>,
 }
 
 /// All that judges a number which has nothing of its own.
@@ -65,16 +67,14 @@ struct Judging<'a> {
     book: &'a Book,
     now: Now,
     judged: Judgements,
-    by_key: HashMap<Key, u32, FixedState>,
-    /// Places by the address of the judgement.
-    places: HashMap<usize, u32, FixedState>,
+    /// Where each judgement of the book is among those of this check, or [`NOBODY`].
+    places: Vec<u32>,
 }
 
 /// Judges each number by what its shard's replicas found; without a settled answer it is unavailable.
 pub fn judge_all(numbers: &[PhoneNumber], asker: &Asker, book: &Book, gathers: &[Gather], now: Now) -> Judgements {
     let judged = Judgements { distinct: Vec::new(), of: vec![NOBODY; numbers.len()] };
-    let (by_key, places) = Default::default();
-    let mut judging = Judging { numbers, asker, book, now, judged, by_key, places };
+    let mut judging = Judging { numbers, asker, book, now, judged, places: Vec::new() };
     gathers.iter().for_each(|gather| judging.take(gather));
     judging.finish()
 }
@@ -136,35 +136,24 @@ impl Book {
         &self.view
     }
 
-    fn find(&self, key: Key, make: impl FnOnce() -> Judgement) -> Arc<SharedJudgement> {
-        if let Some(known) = self.kept.read().by_key.get(&key) {
-            return Arc::clone(known);
-        }
-        let made = make();
+    /// Keeps what was made for a key: where it is among all that is kept. If there is no room for it, it is given back.
+    fn keep(&self, key: Key, made: Judgement) -> Result<usize, Judgement> {
         let mut kept = self.kept.write();
-        if let Some(same) = kept.distinct.get(&made) {
-            let same = Arc::clone(same);
-            kept.keep(key, &same);
-            return same;
-        }
-        let judgement = Arc::new(SharedJudgement::from(made.clone()));
-        if kept.keep(key, &judgement) {
-            kept.distinct.insert(made, Arc::clone(&judgement));
-        }
-        judgement
-    }
-}
-
-// === impl Kept ===
-
-impl Kept {
-    /// Keeps a judgement under a key, if there is room; whether there is.
-    fn keep(&mut self, key: Key, judgement: &Arc<SharedJudgement>) -> bool {
-        let has_room = self.by_key.len() < MAX_KEPT;
+        let has_room = kept.by_key.len() < MAX_KEPT;
+        let place = match kept.places.get(&made) {
+            Some(place) => *place,
+            None if has_room => {
+                let place = kept.judgements.len();
+                kept.judgements.push(Arc::new(SharedJudgement::from(made.clone())));
+                kept.places.insert(made, place);
+                place
+            }
+            None => return Err(made),
+        };
         if has_room {
-            self.by_key.insert(key, Arc::clone(judgement));
+            kept.by_key.insert(key, place);
         }
-        has_room
+        Ok(place)
     }
 }
 
@@ -186,47 +175,72 @@ impl Judging<'_> {
             named.into_iter().filter_map(|(place, bits)| Some((1 << place?, bits))).collect();
         let tenant = self.asker.tenant;
         let ruled = |number| !view.rules.is_empty() && !view.rules.matching(number, tenant).is_empty();
+        // Those that have something of their own, and those of which the book knows nothing yet.
+        let (mut own, mut new) = (Vec::new(), Vec::new());
+        let kept = self.book.kept.read();
         for (at, position) in gather.positions().iter().enumerate() {
             let number = self.numbers[*position];
-            let own = found.own.get(&at);
-            if own.is_some() || others.iter().any(|(_, bits)| bits.get(at)) || ruled(number) {
-                let mut findings = own.cloned().unwrap_or_default();
-                findings.bulk = found.lists_of(at);
-                self.judged.of[*position] =
-                    self.place(Arc::new(judge(number, &findings, view, self.asker, self.now).into()));
+            if found.own.contains_key(&at) || others.iter().any(|(_, bits)| bits.get(at)) || ruled(number) {
+                own.push(at);
                 continue;
             }
             let lists = named.iter().filter(|(_, bits)| bits.get(at)).fold(0, |lists, (bit, _)| lists | bit);
             let key = Key { tenant, area: number.area(), lists };
-            self.judged.of[*position] = match self.by_key.get(&key) {
-                Some(place) => *place,
-                None => {
-                    let findings = || Findings { bulk: found.lists_of(at), ..Findings::default() };
-                    let judged = self.book.find(key, || judge(number, &findings(), view, self.asker, self.now));
-                    let place = self.place(judged);
-                    self.by_key.insert(key, place);
-                    place
+            match kept.by_key.get(&key) {
+                Some(place) => {
+                    self.judged.of[*position] = known(&mut self.places, &mut self.judged.distinct, &kept, *place);
                 }
+                None => new.push((at, key)),
+            }
+        }
+        drop(kept);
+        for (at, key) in new {
+            let position = gather.positions()[at];
+            let findings = Findings { bulk: found.lists_of(at), ..Findings::default() };
+            let made = judge(self.numbers[position], &findings, view, self.asker, self.now);
+            self.judged.of[position] = match self.book.keep(key, made) {
+                Ok(place) => known(&mut self.places, &mut self.judged.distinct, &self.book.kept.read(), place),
+                Err(made) => self.place(made),
             };
+        }
+        for at in own {
+            let position = gather.positions()[at];
+            let mut findings = found.own.get(&at).cloned().unwrap_or_default();
+            findings.bulk = found.lists_of(at);
+            let made = judge(self.numbers[position], &findings, view, self.asker, self.now);
+            self.judged.of[position] = self.place(made);
         }
     }
 
-    fn place(&mut self, judgement: Arc<SharedJudgement>) -> u32 {
-        let next = u32::try_from(self.judged.distinct.len()).expect("no more than numbers in a check");
-        let place = *self.places.entry(Arc::as_ptr(&judgement) as usize).or_insert(next);
-        if place == next {
-            self.judged.distinct.push(judgement);
-        }
-        place
+    /// A place for a judgement that no other number has.
+    fn place(&mut self, judgement: Judgement) -> u32 {
+        append(&mut self.judged.distinct, Arc::new(judgement.into()))
     }
 
     fn finish(mut self) -> Judgements {
         if self.judged.of.contains(&NOBODY) {
-            let unavailable = self.place(Arc::new(Judgement::unavailable().into()));
+            let unavailable = self.place(Judgement::unavailable());
             self.judged.of.iter_mut().filter(|place| **place == NOBODY).for_each(|place| *place = unavailable);
         }
         self.judged
     }
+}
+
+/// The place in a check of a judgement that the book has at this one; its first number gives it one.
+#[inline]
+fn known(places: &mut Vec<u32>, distinct: &mut Vec<Arc<SharedJudgement>>, kept: &Kept, at: usize) -> u32 {
+    if places.len() <= at {
+        places.resize(at + 1, NOBODY);
+    }
+    if places[at] == NOBODY {
+        places[at] = append(distinct, Arc::clone(&kept.judgements[at]));
+    }
+    places[at]
+}
+
+fn append(distinct: &mut Vec<Arc<SharedJudgement>>, judgement: Arc<SharedJudgement>) -> u32 {
+    distinct.push(judgement);
+    u32::try_from(distinct.len() - 1).expect("no more than numbers in a check")
 }
 
 #[cfg(test)]

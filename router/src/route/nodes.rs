@@ -11,7 +11,8 @@ use dnc_meta::nodes::{Dial, Line};
 pub use dnc_meta::nodes::{client, connect, request, tcp};
 use dnc_proto::internal as wire;
 use dnc_proto::internal::node_service_client::NodeServiceClient;
-use parking_lot::{Mutex, RwLock};
+use foldhash::fast::FixedState;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -46,14 +47,22 @@ struct Leader {
 /// What is known of the nodes.
 pub struct Nodes {
     dial: Dial,
-    connections: RwLock<HashMap<NodeId, Connection>>,
-    suspects: RwLock<HashMap<NodeId, Instant>>,
+    connections: RwLock<HashMap<NodeId, Connection, FixedState>>,
+    suspects: RwLock<HashMap<NodeId, Instant, FixedState>>,
     /// Replicas that said that they have no answer.
-    lame: RwLock<HashMap<(ShardId, NodeId), Instant>>,
+    lame: RwLock<HashMap<(ShardId, NodeId), Instant, FixedState>>,
     /// Nodes that are being given the catalog.
     offered: Arc<Mutex<HashSet<NodeId>>>,
-    leaders: RwLock<HashMap<ShardId, Leader>>,
+    leaders: RwLock<HashMap<ShardId, Leader, FixedState>>,
     turn: AtomicUsize,
+}
+
+/// What is known of the nodes at one moment.
+pub struct Sight<'a> {
+    leaders: RwLockReadGuard<'a, HashMap<ShardId, Leader, FixedState>>,
+    suspects: RwLockReadGuard<'a, HashMap<NodeId, Instant, FixedState>>,
+    lame: RwLockReadGuard<'a, HashMap<(ShardId, NodeId), Instant, FixedState>>,
+    now: Instant,
 }
 
 // === impl Nodes ===
@@ -184,26 +193,34 @@ impl Nodes {
         self.leaders.read().get(&shard).map(|leader| leader.node)
     }
 
-    /// The prospects of a shard's replicas.
-    pub fn prospects(&self, shard: ShardId, replicas: &[NodeId]) -> Vec<Prospect> {
-        let leader = self.leaders.read().get(&shard).copied();
-        let (suspects, lame) = (self.suspects.read(), self.lame.read());
-        let now = Instant::now();
-        let lately = |until: Option<&Instant>| until.is_some_and(|until| *until > now);
-        replicas
-            .iter()
-            .map(|node| Prospect {
-                node: *node,
-                suspect: lately(suspects.get(node)) || lately(lame.get(&(shard, *node))),
-                leader: leader.is_some_and(|leader| leader.node == *node),
-                leased: leader.is_some_and(|leader| leader.leased),
-            })
-            .collect()
+    /// What is known of them at this moment. Nobody can note anything before it is dropped.
+    pub fn sight(&self) -> Sight<'_> {
+        let (leaders, suspects, lame) = (self.leaders.read(), self.suspects.read(), self.lame.read());
+        Sight { leaders, suspects, lame, now: Instant::now() }
     }
 
     /// Counts up, so that replicas take turns.
     pub fn turn(&self) -> usize {
         self.turn.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+// === impl Sight ===
+
+impl Sight<'_> {
+    /// The prospects of a shard's replicas.
+    pub fn prospects(&self, shard: ShardId, replicas: &[NodeId]) -> Vec<Prospect> {
+        let leader = self.leaders.get(&shard);
+        let lately = |until: Option<&Instant>| until.is_some_and(|until| *until > self.now);
+        replicas
+            .iter()
+            .map(|node| Prospect {
+                node: *node,
+                suspect: lately(self.suspects.get(node)) || lately(self.lame.get(&(shard, *node))),
+                leader: leader.is_some_and(|leader| leader.node == *node),
+                leased: leader.is_some_and(|leader| leader.leased),
+            })
+            .collect()
     }
 }
 
@@ -275,7 +292,7 @@ mod tests {
         let nodes = Nodes::new(tcp());
         nodes.suspect_replica(ShardId(1), 2);
         let suspects = |shard| -> Vec<NodeId> {
-            let prospects = nodes.prospects(ShardId(shard), &[1, 2, 3]);
+            let prospects = nodes.sight().prospects(ShardId(shard), &[1, 2, 3]);
             prospects.into_iter().filter(|prospect| prospect.suspect).map(|prospect| prospect.node).collect()
         };
         assert_eq!((suspects(1), suspects(0)), (vec![2], vec![]));

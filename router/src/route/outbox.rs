@@ -135,5 +135,5 @@ impl Together {
 }
 
 fn numbers(message: &wire::NodeCheckRequest) -> usize {
-    message.questions.iter().map(|question| question.numbers.len()).sum()
+    message.questions.iter().map(wire::ShardQuestion::count).sum()
 }

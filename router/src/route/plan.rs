@@ -9,17 +9,20 @@ use super::gather::Gather;
 /// Groups numbers by the shard that keeps their block.
 pub fn by_shard(numbers: &[PhoneNumber], catalog: &Catalog) -> Vec<Gather> {
     let map = &catalog.shard_map;
-    let mut gathers: Vec<Gather> = Vec::new();
-    // Place of each shard's gather, as long as it has one.
-    let mut places: Vec<Option<usize>> = vec![None; map.shards() as usize];
-    if places.is_empty() {
-        return gathers;
+    if map.shards() == 0 {
+        return Vec::new();
     }
-    for (position, number) in numbers.iter().enumerate() {
-        let shard = number.block().shard(map.shards());
-        let place = *places[shard as usize].get_or_insert_with(|| {
+    let shards: Vec<u32> = numbers.iter().map(|number| number.block().shard(map.shards())).collect();
+    // How many numbers each shard has, and where its gather is once it has one.
+    let mut sizes: Vec<(usize, Option<usize>)> = vec![(0, None); map.shards() as usize];
+    shards.iter().for_each(|shard| sizes[*shard as usize].0 += 1);
+    let mut gathers: Vec<Gather> = Vec::with_capacity(sizes.iter().filter(|(size, _)| *size > 0).count());
+    for ((position, number), shard) in numbers.iter().enumerate().zip(shards) {
+        let (size, place) = &mut sizes[shard as usize];
+        let place = *place.get_or_insert_with(|| {
             let id = ShardId(shard);
-            gathers.push(Gather::new(id, catalog.generation(id), catalog.hosts(id), map.replicas(id).len()));
+            let hosts = catalog.hosts(id);
+            gathers.push(Gather::new(id, catalog.generation(id), hosts, map.replicas(id).len(), *size));
             gathers.len() - 1
         });
         gathers[place].push(position, *number);

@@ -2,7 +2,7 @@
 
 use dnc_core::number::PhoneNumber;
 use dnc_proto::served::check_service_server::CheckService;
-use dnc_proto::{PreparedResponse, v1};
+use dnc_proto::{PackedRequest, PreparedResponse, v1};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{named, packed, status, stream, tenant};
@@ -51,14 +51,11 @@ impl<C: Cluster> CheckService for Service<C> {
         Ok(named(bulk(request.items, judged), &caller.request_id))
     }
 
-    async fn packed_check(
-        &self,
-        request: Request<v1::PackedCheckRequest>,
-    ) -> Result<Response<v1::PackedCheckResponse>, Status> {
+    async fn packed_check(&self, request: Request<PackedRequest>) -> Result<Response<v1::PackedCheckResponse>, Status> {
         let deadline = caller::deadline(request.metadata(), self.0.checks.deadline());
         let request_id = caller::grpc_request_id(request.metadata());
         let tenant = tenant(&self.0, request.metadata())?;
-        let request = request.into_inner();
+        let PackedRequest(request) = request.into_inner();
         self.within_limit("numbers", request.numbers.len())?;
         let caller = caller::asker(tenant, request.brand, request.campaign)
             .and_then(|asker| Caller::new(Api::Grpc, request_id, asker, request.call_id, request.checked_by))

@@ -58,6 +58,7 @@ mod tests {
 
     use dnc_core::number::PhoneNumber;
     use dnc_core::verdict::{Cause, Judgement, Verdict};
+    use dnc_proto::PackedRequest;
     use dnc_proto::served::check_service_server::CheckService;
     use proptest::prelude::*;
     use tokio_util::sync::CancellationToken;
@@ -74,8 +75,9 @@ mod tests {
         Service(State::new(fake.clone(), Arc::new(options), CancellationToken::new()))
     }
 
-    fn ask(numbers: &[u64]) -> Request<v1::PackedCheckRequest> {
-        Request::new(v1::PackedCheckRequest { numbers: numbers.to_vec(), ..v1::PackedCheckRequest::default() })
+    fn ask(numbers: &[u64]) -> Request<PackedRequest> {
+        let request = v1::PackedCheckRequest { numbers: numbers.to_vec(), ..v1::PackedCheckRequest::default() };
+        Request::new(PackedRequest(request))
     }
 
     fn stale() -> Judgement {
@@ -148,7 +150,7 @@ mod tests {
             assert!(refused.message().contains("numbers: a bulk has 1 to 50"), "{refused}");
         }
         let mut request = ask(&[12_015_550_100]);
-        request.get_mut().call_id = "x".repeat(crate::options::MAX_ID_BYTES + 1);
+        request.get_mut().0.call_id = "x".repeat(crate::options::MAX_ID_BYTES + 1);
         let refused = service(&Fake::founded()).packed_check(request).await.expect_err("too long");
         assert!(refused.message().starts_with("call_id"), "{refused}");
     }

@@ -128,7 +128,7 @@ fn findings(known: &Known) -> Findings {
 
 /// What two replicas of three say of these.
 fn settled(all: &[(usize, &Known)]) -> Gather {
-    let mut gather = Gather::new(ShardId(4), 0, vec![1, 2, 3], 3);
+    let mut gather = Gather::new(ShardId(4), 0, vec![1, 2, 3], 3, all.len());
     all.iter().for_each(|(position, known)| gather.push(*position, known.number));
     let at = |at: usize| u32::try_from(at).expect("few");
     let answer = wire::ShardAnswer {
@@ -185,7 +185,7 @@ proptest! {
         if settles {
             gathers.push(settled(second));
         } else {
-            gathers.push(Gather::new(ShardId(5), 0, vec![1, 2, 3], 3));
+            gathers.push(Gather::new(ShardId(5), 0, vec![1, 2, 3], 3, second.len()));
             second.iter().for_each(|(position, known)| gathers[1].push(*position, known.number));
         }
         // The second time all that can be is found in the book.
