@@ -20,10 +20,17 @@ pub struct Storm {
     hosts: Vec<String>,
     nodes: Vec<String>,
     next: Duration,
-    /// Who loses its power for a moment, and when.
-    blinks: Option<(Duration, String)>,
+    blinks: Option<Blink>,
     /// What ends when, in the order in which it was begun.
     broken: Vec<(Duration, Broken)>,
+}
+
+/// Somebody is about to lose its power for a moment.
+struct Blink {
+    at: Duration,
+    host: String,
+    /// Who does not reach it for a while afterwards.
+    unheard: Option<String>,
 }
 
 /// Something that is broken.
@@ -38,6 +45,9 @@ enum Broken {
     /// Messages between the two take long.
     Slow(String, String),
 }
+
+/// How long somebody that restarts is not heard by who leads: about a lease.
+const UNHEARD: Duration = Duration::from_millis(900);
 
 /// The longest that a message takes on a slow link.
 const SLOW: Duration = Duration::from_millis(400);
@@ -58,8 +68,11 @@ impl Storm {
     /// Breaks and mends what is due.
     pub fn blow(&mut self, sim: &mut Sim<'_>, now: Duration) {
         self.mend(sim, |until| until <= now);
-        if let Some((_, host)) = self.blinks.take_if(|(at, _)| *at <= now) {
+        if let Some(Blink { host, unheard, .. }) = self.blinks.take_if(|blink| blink.at <= now) {
             let until = now + Duration::from_millis(self.rng.random_range(20..=200));
+            if let Some(other) = unheard {
+                self.begin(sim, now + UNHEARD, Broken::Cut(other, host.clone()));
+            }
             self.crash(sim, host, until);
         }
         if now >= self.next {
@@ -78,6 +91,9 @@ impl Storm {
     }
 
     fn strike(&mut self, sim: &mut Sim<'_>, now: Duration) {
+        if self.world.plan().votes_asked {
+            return self.ask_for_votes(sim, now);
+        }
         let lasts = |rng: &mut SmallRng, most: u64| now + Duration::from_millis(rng.random_range(50..=most));
         match self.rng.random_range(0..100) {
             0..30 => {
@@ -132,7 +148,7 @@ impl Storm {
                 if let Some(host) = rest.choose(&mut self.rng).cloned().filter(|_| self.rng.random_bool(0.7)) {
                     // When those who are cut off look for another leader, one of the others forgets the one it has.
                     let at = now + Duration::from_millis(self.rng.random_range(1_000..=3_000));
-                    self.blinks = Some((at, host));
+                    self.blinks = Some(Blink { at, host, unheard: None });
                 }
                 note!(self.world.trace(), "storm", "cuts {alone:?} off from {others:?}");
                 for (a, b) in pairs(alone, others) {
@@ -152,6 +168,22 @@ impl Storm {
                 self.begin(sim, until, Broken::Slow(a, b));
             }
         }
+    }
+
+    /// A node does not hear another one, who leads perhaps, and asks a third for its vote again and again. That one restarts, and is
+    /// not heard by the leader, whose lease it owes, before that has ended.
+    fn ask_for_votes(&mut self, sim: &mut Sim<'_>, now: Duration) {
+        if self.blinks.is_some() || !self.broken.is_empty() {
+            return;
+        }
+        // Of those that are there from the first.
+        let there = &self.nodes[..self.world.plan().nodes as usize];
+        let three: Vec<String> = there.choose_multiple(&mut self.rng, 3).cloned().collect();
+        let [asks, leads, votes] = three.as_slice() else { return };
+        note!(self.world.trace(), "storm", "{asks} does not hear {leads}, and {votes} is to restart");
+        let at = now + Duration::from_millis(self.rng.random_range(1_200..=2_000));
+        self.begin(sim, at + UNHEARD, Broken::Cut(asks.clone(), leads.clone()));
+        self.blinks = Some(Blink { at, host: votes.clone(), unheard: Some(leads.clone()) });
     }
 
     fn two(&mut self) -> (String, String) {

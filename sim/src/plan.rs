@@ -35,8 +35,12 @@ pub struct Plan {
     pub rest: Duration,
     /// How long things break.
     pub storm: Duration,
+    /// What breaks is always the same: a node looks for another leader, and who could vote for it restarts meanwhile.
+    pub votes_asked: bool,
 }
 
+/// Of so many seeds the last one has votes asked for.
+const VOTES_ASKED: u64 = 8;
 /// Voters of the meta group.
 pub const VOTERS: u32 = 3;
 /// Routers.
@@ -68,6 +72,7 @@ impl Plan {
     pub fn of(seed: u64) -> Plan {
         let mut rng = SmallRng::seed_from_u64(seed);
         let rng = &mut rng;
+        let votes_asked = seed % VOTES_ASKED == VOTES_ASKED - 1;
         Plan {
             seed,
             shards: rng.random_range(1..=3),
@@ -86,8 +91,13 @@ impl Plan {
                 rng.random_range(1..=12)
             }),
             // With little to do, logs are often equal: then anybody can be elected.
-            rest: Duration::from_millis(if rng.random_bool(0.25) { 2_500 } else { 60 }),
+            rest: Duration::from_millis(match rng.random_bool(0.25) {
+                _ if votes_asked => 10_000,
+                true => 2_500,
+                false => 60,
+            }),
             storm: Duration::from_secs(12),
+            votes_asked,
         }
     }
 }
