@@ -76,7 +76,7 @@ impl Shard {
         let seal = resident.seal();
         // What is sealed must read back, or a replica that starts again could not answer from it. It would not if the
         // ancestry lacked a version that the parent has blocks of.
-        if versions::read_line(tx.state(), key, &ancestry)?.seal() != seal {
+        if !versions::reads_back(tx.state(), key, &ancestry, seal)? {
             return Err(ShardRefusal::OtherAncestry.into());
         }
         put_mark(key, &Mark { ancestry, state: MarkState::Sealed(seal) }, tx);
