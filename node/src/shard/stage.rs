@@ -93,6 +93,7 @@ pub fn amend(edits: &[Edit], parent: &Resident, staged: &Blocks) -> (Difference,
 
 #[cfg(test)]
 mod tests {
+    use dnc_core::block::BlockBuilder;
     use proptest::prelude::*;
 
     use super::*;
