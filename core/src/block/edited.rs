@@ -80,7 +80,7 @@ mod tests {
     fn lines() -> impl Strategy<Value = BTreeSet<u16>> {
         prop_oneof![
             proptest::collection::btree_set(0..LINES, 0..8),
-            (0_u16..600, DENSE_FROM - 4..DENSE_FROM + 4, 1..15)
+            (0_u16..600, DENSE_FROM - 4..DENSE_FROM + 4, 1_usize..15)
                 .prop_map(|(first, count, apart)| (first..).step_by(apart).take(count).collect()),
             (0..LINES, 0..LINES).prop_map(|(a, b)| (a.min(b)..a.max(b)).collect()),
         ]
