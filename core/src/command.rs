@@ -258,6 +258,8 @@ pub enum ShardReply {
     },
     /// Not done; nothing changed.
     Refused(ShardRefusal),
+    /// What each edit changed against the parent version, in their order.
+    Amended(Vec<Changed>),
 }
 
 /// Numbers that changed against the parent version.

@@ -73,13 +73,7 @@ impl BlockBuilder {
         let mut list = match self.lines {
             Lines::List(list) => list,
             // Repeated lines can have filled the list early, so bits may hold fewer lines than a dense block.
-            Lines::Bits(bits) => {
-                let lines: usize = bits.iter().map(|byte| byte.count_ones() as usize).sum();
-                if lines >= DENSE_FROM {
-                    return Block::from_canonical(&bits[..]);
-                }
-                (0..LINES).filter(|&line| bits[usize::from(line >> 3)] >> (line & 7) & 1 == 1).collect()
-            }
+            Lines::Bits(bits) => return Block::from_bits(&bits),
         };
         list.sort_unstable();
         list.dedup();

@@ -1,12 +1,13 @@
 //! Blocks: the 10,000 numbers that share all but their last four digits, as exact sets.
 //!
-//! This room holds the set of one block ([`Block`]), how it is built ([`BlockBuilder`], [`BlockSetBuilder`]) and where
-//! it lives ([`BlockId::shard`]). The bytes of a block are canonical: two replicas that hold the same numbers hold the
+//! This room holds the set of one block ([`Block`]), how it is built ([`BlockBuilder`], [`BlockSetBuilder`]) and changed
+//! ([`Block::edited`]), and where it lives ([`BlockId::shard`]). The bytes of a block are canonical: two replicas that hold the same numbers hold the
 //! same bytes, so comparing checksums is comparing sets. Nothing here knows registries, versions or storage.
 //!
 //! Start with [`Block`] in `set.rs`, then `builder.rs`.
 
 mod builder;
+mod edited;
 mod id;
 mod set;
 

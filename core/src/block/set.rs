@@ -154,7 +154,7 @@ impl Block {
         xxh3_64(&buffer[..used])
     }
 
-    fn sparse_lines(&self) -> &[[u8; 2]] {
+    pub(super) fn sparse_lines(&self) -> &[[u8; 2]] {
         self.bytes.as_chunks::<2>().0
     }
 
@@ -206,7 +206,7 @@ fn is_among(lines: &[[u8; 2]], line: u16) -> bool {
     }
 }
 
-fn count_bits(bytes: &[u8]) -> usize {
+pub(super) fn count_bits(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     let words = words.iter().map(|word| u64::from_le_bytes(*word).count_ones() as usize).sum::<usize>();
     words + rest.iter().map(|byte| byte.count_ones() as usize).sum::<usize>()

@@ -8,17 +8,19 @@ use dnc_core::block::{Block, BlockId};
 use dnc_core::command::Seal;
 use dnc_core::number::PhoneNumber;
 
+type Blocks = HashMap<BlockId, Block, BuildHasherDefault<BlockHasher>>;
+
 /// All non-empty blocks of one version in one shard. Blocks that did not change are shared with other versions.
 #[derive(Clone, Default)]
 pub struct Resident {
-    blocks: HashMap<BlockId, Block, BuildHasherDefault<BlockHasher>>,
+    blocks: Blocks,
     /// The same blocks in order, for comparing ranges.
     order: Vec<BlockId>,
-    seal: Size,
+    size: Size,
 }
 
 /// Checksum, numbers and bytes, kept with the blocks that they describe.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Size {
     checksum: u64,
     numbers: u64,
@@ -31,32 +33,27 @@ impl Resident {
     /// Makes a version of its blocks; empty ones are left out.
     pub fn new(blocks: impl IntoIterator<Item = (BlockId, Block)>) -> Resident {
         let blocks: HashMap<_, _, _> = blocks.into_iter().filter(|(_, block)| !block.is_empty()).collect();
-        Resident::of(blocks)
+        let order = in_order(&blocks);
+        let mut size = Size::default();
+        blocks.iter().for_each(|(id, block)| size.add(*id, block));
+        Resident { blocks, order, size }
     }
 
-    fn of(blocks: HashMap<BlockId, Block, BuildHasherDefault<BlockHasher>>) -> Resident {
-        let mut order: Vec<BlockId> = blocks.keys().copied().collect();
-        order.sort_unstable();
-        let mut seal = Size::default();
-        for (id, block) in &blocks {
-            seal.checksum = seal.checksum.wrapping_add(block.checksum(*id));
-            seal.numbers += block.len() as u64;
-            seal.bytes += block.as_bytes().len() as u64;
-        }
-        Resident { blocks, order, seal }
-    }
-
-    /// This version with some blocks changed (an empty one means: gone).
+    /// This version with some blocks changed (an empty one means: gone). Only these are looked at.
     pub fn with<'a>(&self, changes: impl Iterator<Item = (&'a BlockId, &'a Block)>) -> Resident {
-        let mut blocks = self.blocks.clone();
+        let Resident { mut blocks, mut order, mut size } = self.clone();
+        let mut moved = false;
         for (id, block) in changes {
-            if block.is_empty() {
-                blocks.remove(id);
-            } else {
-                blocks.insert(*id, block.clone());
-            }
+            let before = if block.is_empty() { blocks.remove(id) } else { blocks.insert(*id, block.clone()) }
+                .unwrap_or_default();
+            moved |= before.is_empty() != block.is_empty();
+            size.remove(*id, &before);
+            size.add(*id, block);
         }
-        Resident::of(blocks)
+        if moved {
+            order = in_order(&blocks);
+        }
+        Resident { blocks, order, size }
     }
 
     /// Which of these numbers the list holds. First all of their blocks are looked for, then all of their lines: the memory
@@ -88,7 +85,7 @@ impl Resident {
 
     /// What is in it, for comparing replicas.
     pub fn seal(&self) -> Seal {
-        Seal { checksum: self.seal.checksum, numbers: self.seal.numbers }
+        Seal { checksum: self.size.checksum, numbers: self.size.numbers }
     }
 
     /// How many blocks it has.
@@ -103,7 +100,35 @@ impl Resident {
 
     /// Bytes of its blocks.
     pub fn bytes(&self) -> u64 {
-        self.seal.bytes
+        self.size.bytes
+    }
+}
+
+fn in_order(blocks: &Blocks) -> Vec<BlockId> {
+    let mut order: Vec<BlockId> = blocks.keys().copied().collect();
+    order.sort_unstable();
+    order
+}
+
+// === impl Size ===
+
+impl Size {
+    /// An empty block is none, and adds nothing.
+    fn add(&mut self, id: BlockId, block: &Block) {
+        if !block.is_empty() {
+            self.checksum = self.checksum.wrapping_add(block.checksum(id));
+            self.numbers += block.len() as u64;
+            self.bytes += block.as_bytes().len() as u64;
+        }
+    }
+
+    /// Of a block that was added before.
+    fn remove(&mut self, id: BlockId, block: &Block) {
+        if !block.is_empty() {
+            self.checksum = self.checksum.wrapping_sub(block.checksum(id));
+            self.numbers -= block.len() as u64;
+            self.bytes -= block.as_bytes().len() as u64;
+        }
     }
 }
 
@@ -131,8 +156,12 @@ impl Hasher for BlockHasher {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
     use dnc_core::block::BlockBuilder;
+    use proptest::prelude::*;
+
+    use super::*;
 
     fn block(lines: &[u16]) -> Block {
         let mut builder = BlockBuilder::default();
@@ -177,5 +206,34 @@ mod tests {
         assert_ne!(after.seal(), before.seal());
         let same = Resident::new([(BlockId(1_201_558), block(&[9])), (BlockId(1_201_555), block(&[101, 100]))]);
         assert_eq!(same.seal(), after.seal());
+    }
+
+    type Model = BTreeMap<u64, BTreeSet<u16>>;
+
+    fn blocks(model: &Model) -> Vec<(BlockId, Block)> {
+        let lines = |lines: &BTreeSet<u16>| lines.iter().copied().collect::<Vec<u16>>();
+        model.iter().map(|(id, of)| (BlockId(*id), block(&lines(of)))).collect()
+    }
+
+    fn model() -> impl Strategy<Value = Model> {
+        proptest::collection::btree_map(0u64..30, proptest::collection::btree_set(0u16..10_000, 0..4), 0..20)
+    }
+
+    proptest! {
+        #[test]
+        fn a_version_made_by_changes_is_the_one_that_is_made_of_all_its_blocks(
+            first in model(), changes in proptest::collection::vec(model(), 0..5),
+        ) {
+            let mut content = first;
+            let mut made = Resident::new(blocks(&content));
+            for changed in changes {
+                made = made.with(blocks(&changed).iter().map(|(id, block)| (id, block)));
+                content.extend(changed);
+                let expected = Resident::new(blocks(&content));
+                prop_assert_eq!(made.size, expected.size);
+                prop_assert_eq!(&made.order, &expected.order);
+                prop_assert_eq!(&made.blocks, &expected.blocks);
+            }
+        }
     }
 }

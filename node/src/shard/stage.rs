@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dnc_core::block::{Block, BlockBuilder, BlockId};
+use dnc_core::block::{Block, BlockId};
 use dnc_core::command::{Changed, Edit, Run, ShardRefusal};
 use dnc_core::ids::ShardId;
 
@@ -11,29 +11,27 @@ use super::resident::Resident;
 /// Blocks by their id; an empty one means: gone.
 pub type Blocks = BTreeMap<BlockId, Block>;
 
-/// What a run, or edits, change against the parent version.
+/// Where a run, or edits, leave a version with another content than its parent has.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Difference {
     /// Blocks that differ from the parent's, with their new content; an empty one means: gone.
     pub differs: Vec<(BlockId, Block)>,
     /// Blocks that are as the parent has them.
     pub same: Vec<BlockId>,
-    /// Counted in numbers.
-    pub changed: Changed,
 }
 
 // === impl Difference ===
 
 impl Difference {
-    fn record(&mut self, id: BlockId, old: &Block, new: Block) {
+    /// Notes a block's content, and says what changed of it.
+    fn record(&mut self, id: BlockId, old: &Block, new: Block) -> Changed {
         let diff = new.diff(old);
-        self.changed +=
-            Changed { added: diff.added.into(), dropped: diff.dropped.into(), unchanged: diff.unchanged.into() };
         if *old == new {
             self.same.push(id);
         } else {
             self.differs.push((id, new));
         }
+        Changed { added: diff.added.into(), dropped: diff.dropped.into(), unchanged: diff.unchanged.into() }
     }
 }
 
@@ -56,9 +54,11 @@ pub fn check_edits(edits: &[Edit], shard: ShardId, shards: u32) -> Result<(), Sh
 
 /// Compares a run, which is the complete content of its range, with the parent version's content of
 /// that range. What was staged of the range before is replaced.
-pub fn compare(run: Run, parent: &Resident, staged: &Blocks) -> Difference {
+pub fn compare(run: Run, parent: &Resident, staged: &Blocks) -> (Difference, Changed) {
     let empty = Block::default();
     let mut difference = Difference::default();
+    let mut changed = Changed::default();
+    let mut record = |id, new| changed += difference.record(id, parent.block(id).unwrap_or(&empty), new);
     let stored: BTreeSet<BlockId> = parent
         .range(run.first, run.last)
         .iter()
@@ -68,40 +68,32 @@ pub fn compare(run: Run, parent: &Resident, staged: &Blocks) -> Difference {
     let mut before = stored.into_iter().peekable();
     for (id, new) in run.blocks {
         while let Some(gone) = before.next_if(|old| *old < id) {
-            difference.record(gone, parent.block(gone).unwrap_or(&empty), empty.clone());
+            record(gone, empty.clone());
         }
         before.next_if_eq(&id);
-        difference.record(id, parent.block(id).unwrap_or(&empty), new);
+        record(id, new);
     }
-    for gone in before {
-        difference.record(gone, parent.block(gone).unwrap_or(&empty), empty.clone());
-    }
-    difference
+    before.for_each(|gone| record(gone, empty.clone()));
+    (difference, changed)
 }
 
-/// Applies edits to what the version has of their blocks: what was staged, or what the parent has.
-/// Counted is against the parent, so that the same edits once more count the same.
-pub fn amend(edits: &[Edit], parent: &Resident, staged: &Blocks) -> Difference {
+/// Applies edits to what the version has of their blocks: what was staged, or what the parent has. Counted, for each edit
+/// in their order, is against the parent, so that the same edits once more count the same.
+pub fn amend(edits: &[Edit], parent: &Resident, staged: &Blocks) -> (Difference, Vec<Changed>) {
     let empty = Block::default();
     let mut difference = Difference::default();
+    let mut each = Vec::with_capacity(edits.len());
     for edit in edits {
         let old = parent.block(edit.block).unwrap_or(&empty);
         let current = staged.get(&edit.block).unwrap_or(old);
-        difference.record(edit.block, old, edited(current, edit));
+        each.push(difference.record(edit.block, old, current.edited(&edit.add, &edit.drop)));
     }
-    difference
-}
-
-fn edited(current: &Block, edit: &Edit) -> Block {
-    let mut lines = BlockBuilder::new();
-    for line in current.iter().chain(edit.add.iter()).filter(|line| !edit.drop.contains(*line)) {
-        lines.insert(line).expect("a block's lines are lines");
-    }
-    lines.build()
+    (difference, each)
 }
 
 #[cfg(test)]
 mod tests {
+    use dnc_core::block::BlockBuilder;
     use proptest::prelude::*;
 
     use super::*;
@@ -143,7 +135,7 @@ mod tests {
             let resident = Resident::new(blocks(&parent));
             // An earlier attempt had staged something else.
             let mut staged: Blocks = before.iter().map(|(id, lines)| (BlockId(*id), block(lines))).collect();
-            let difference = compare(run, &resident, &staged);
+            let (difference, changed_here) = compare(run, &resident, &staged);
             take(&mut staged, &difference);
             let result = resident.with(staged.iter());
 
@@ -156,7 +148,7 @@ mod tests {
             let only = |m: &Model| -> BTreeSet<(u64, u16)> {
                 numbers(m).into_iter().filter(|(id, _)| within(id)).collect()
             };
-            prop_assert_eq!(difference.changed, changed(&only(&parent), &only(&loaded)));
+            prop_assert_eq!(changed_here, changed(&only(&parent), &only(&loaded)));
         }
 
         #[test]
@@ -175,10 +167,10 @@ mod tests {
                 })
                 .collect();
             prop_assert_eq!(check_edits(&edits, ShardId(0), 1), Ok(()));
-            let difference = amend(&edits, &resident, &staged);
+            let (difference, each) = amend(&edits, &resident, &staged);
             take(&mut staged, &difference);
             let again = amend(&edits, &resident, &staged);
-            prop_assert_eq!(&again, &difference);
+            prop_assert_eq!(&again, &(difference, each.clone()));
 
             let mut expected = parent.clone();
             expected.extend(before.clone());
@@ -188,10 +180,11 @@ mod tests {
             }
             let result = resident.with(staged.iter());
             prop_assert_eq!(result.seal(), Resident::new(blocks(&expected)).seal());
-            let only = |m: &Model| -> BTreeSet<(u64, u16)> {
-                numbers(m).into_iter().filter(|(id, _)| ids.contains(id)).collect()
+            let only = |m: &Model, of: u64| -> BTreeSet<(u64, u16)> {
+                numbers(m).into_iter().filter(|(id, _)| *id == of).collect()
             };
-            prop_assert_eq!(difference.changed, changed(&only(&parent), &only(&expected)));
+            let of_each: Vec<Changed> = ids.iter().map(|id| changed(&only(&parent, *id), &only(&expected, *id))).collect();
+            prop_assert_eq!(each, of_each);
         }
     }
 

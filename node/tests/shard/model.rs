@@ -149,14 +149,17 @@ impl Model {
             }
             ShardCommand::Stage { version, ancestry, run, .. } => {
                 let within = |number: &PhoneNumber| (run.first..=run.last).contains(&number.block());
-                self.change(*version, ancestry, within, |content| {
+                let (old, new) = self.change(*version, ancestry, |content| {
                     content.retain(|number| !within(number));
                     content.extend(numbers_of(run));
-                })
+                })?;
+                Ok(ShardReply::Staged(changed(&old, &new, within)))
             }
             ShardCommand::Amend { version, ancestry, edits, .. } => {
-                let within = |number: &PhoneNumber| edits.iter().any(|edit| edit.block == number.block());
-                self.change(*version, ancestry, within, |content| edits.iter().for_each(|edit| amend(content, edit)))
+                let all = |content: &mut _| edits.iter().for_each(|edit| amend(content, edit));
+                let (old, new) = self.change(*version, ancestry, all)?;
+                let each = edits.iter().map(|edit| changed(&old, &new, |number| number.block() == edit.block));
+                Ok(ShardReply::Amended(each.collect()))
             }
             ShardCommand::Drop { version, .. } => {
                 let making = |other: &Version| other.state == State::Staging && other.ancestry.first() == Some(version);
@@ -230,13 +233,13 @@ impl Model {
         ShardReply::Swept { ended: due.len() as u64, more }
     }
 
+    /// What the parent holds, and what the version holds after the change.
     fn change(
         &mut self,
         version: VersionId,
         ancestry: &[VersionId],
-        within: impl Fn(&PhoneNumber) -> bool,
         change: impl FnOnce(&mut BTreeSet<PhoneNumber>),
-    ) -> Result<ShardReply, ShardRefusal> {
+    ) -> Result<(BTreeSet<PhoneNumber>, BTreeSet<PhoneNumber>), ShardRefusal> {
         let parent = match ancestry.first() {
             Some(parent) => match self.versions.get(parent) {
                 Some(parent) if parent.state == State::Sealed => parent.content.clone(),
@@ -257,13 +260,16 @@ impl Model {
             State::Staging => {}
         }
         change(&mut known.content);
-        let old: BTreeSet<_> = parent.into_iter().filter(&within).collect();
-        let new: BTreeSet<_> = known.content.iter().copied().filter(&within).collect();
-        Ok(ShardReply::Staged(Changed {
-            added: new.difference(&old).count() as u64,
-            dropped: old.difference(&new).count() as u64,
-            unchanged: new.intersection(&old).count() as u64,
-        }))
+        Ok((parent, known.content.clone()))
+    }
+}
+
+/// What changed within this.
+fn changed(old: &BTreeSet<PhoneNumber>, new: &BTreeSet<PhoneNumber>, within: impl Fn(&PhoneNumber) -> bool) -> Changed {
+    Changed {
+        added: new.difference(old).filter(|number| within(number)).count() as u64,
+        dropped: old.difference(new).filter(|number| within(number)).count() as u64,
+        unchanged: new.intersection(old).filter(|number| within(number)).count() as u64,
     }
 }
 

@@ -64,6 +64,13 @@ async fn runs_and_versions_that_cannot_be_are_refused() {
     lone.write(seal(9, &[])).await;
     refuses(&lone, ShardRefusal::OtherAncestry, vec![stage(8, &[9], &some)]).await;
 
+    // The fifth is made of what the first has stored. One made from it that leaves the first out would not read back.
+    let more: BTreeSet<_> = (0..9).map(number).collect();
+    lone.write(stage(5, &[1], &more)).await;
+    assert!(matches!(lone.write(seal(5, &[1])).await, ShardReply::Sealed(_)));
+    lone.write(stage(10, &[5], &some)).await;
+    refuses(&lone, ShardRefusal::OtherAncestry, vec![seal(10, &[5])]).await;
+
     // A version that was given up takes nothing more.
     let drop_it = ShardCommand::Drop { registry: FEDERAL, version: VersionId(3) };
     assert_eq!(lone.write(drop_it).await, ShardReply::Done);

@@ -49,7 +49,7 @@ pub async fn copy(lone: &Lone, sealed: &[VersionId], folder: &std::path::Path) -
         let amend = ShardCommand::Amend { registry, version, ancestry: ancestry.clone(), edits: edits.collect() };
         for command in [amend.clone(), amend, ShardCommand::Seal { registry, version, ancestry }] {
             let reply = copy.write(command).await;
-            assert!(matches!(reply, ShardReply::Staged(_) | ShardReply::Sealed(_)), "{reply:?}");
+            assert!(matches!(reply, ShardReply::Amended(_) | ShardReply::Sealed(_)), "{reply:?}");
         }
     }
     copy

@@ -144,7 +144,7 @@ impl<C: Cluster> Refill<'_, C> {
     async fn write(&self, commands: Vec<(ShardId, ShardCommand)>) -> Result<(), Error> {
         let writes = futures::stream::iter(commands).map(|(shard, command)| async move {
             match self.cluster.write(shard, &command, Instant::now() + ASK).await? {
-                ShardReply::Restored { .. } | ShardReply::Staged(_) => Ok(()),
+                ShardReply::Restored { .. } | ShardReply::Amended(_) => Ok(()),
                 // An attempt before this one came further: what it sealed is compared with the backup in the end.
                 ShardReply::Refused(ShardRefusal::Sealed) => Ok(()),
                 ShardReply::Refused(why) => Err(Error::Refused { shard, why }),

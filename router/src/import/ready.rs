@@ -15,8 +15,11 @@ use crate::route::NodeVersionStatus;
 
 /// Time for one round of questions.
 const ROUND: Duration = Duration::from_secs(3);
-/// Time between rounds.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Time between the first two rounds; each later one is twice as long as the one before, up to [`PAUSE_MAX`]. What is
+/// left to do after a change list takes some milliseconds, after a whole list seconds.
+const PAUSE: Duration = Duration::from_millis(25);
+/// The longest time between rounds.
+const PAUSE_MAX: Duration = Duration::from_millis(200);
 
 /// What the replicas must have.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +55,7 @@ pub async fn wait<C: Cluster>(
     expected: Expected<'_>,
     deadline: Instant,
 ) -> Result<(), Error> {
+    let mut pause = PAUSE;
     loop {
         let round = deadline.min(Instant::now() + ROUND);
         let statuses = cluster.version_status(registry, version, round).await;
@@ -66,11 +70,12 @@ pub async fn wait<C: Cluster>(
             Standing::OtherSum => {
                 return Err(Error::NotVerified("the shards hold something else than what was sealed".into()));
             }
-            Standing::Waiting(why) if Instant::now() + PAUSE >= deadline => {
+            Standing::Waiting(why) if Instant::now() + pause >= deadline => {
                 return Err(Error::NotVerified(why));
             }
-            Standing::Waiting(_) => tokio::time::sleep(PAUSE).await,
+            Standing::Waiting(_) => tokio::time::sleep(pause).await,
         }
+        pause = PAUSE_MAX.min(pause * 2);
     }
 }
 

@@ -15,7 +15,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
 use super::Progress;
-use super::amend::Amendment;
+use super::amend::Edits;
 use super::error::Error;
 use super::plan::Plan;
 use super::version::Loading;
@@ -44,8 +44,8 @@ pub trait Piece: Clone + Send + Sync {
     /// The entry.
     fn command(&self, loading: &Loading) -> ShardCommand;
 
-    /// The area that it lies in, where it lies in one.
-    fn area(&self) -> Option<Area>;
+    /// What it changed, if the reply says so.
+    fn sum(&self, reply: ShardReply) -> Option<Sum>;
 }
 
 /// What pieces changed against the version before.
@@ -53,7 +53,7 @@ pub trait Piece: Clone + Send + Sync {
 pub struct Sum {
     /// All of them.
     pub changed: Changed,
-    /// Those of one area.
+    /// Those of one area. Runs of full lists span areas, which are counted from the list.
     pub by_area: BTreeMap<Area, Changed>,
 }
 
@@ -111,24 +111,32 @@ impl Piece for Run {
         }
     }
 
-    fn area(&self) -> Option<Area> {
-        // A run of everything spans areas; those of full lists are counted from the list.
-        None
+    fn sum(&self, reply: ShardReply) -> Option<Sum> {
+        match reply {
+            ShardReply::Staged(changed) => Some(Sum { changed, by_area: BTreeMap::new() }),
+            _ => None,
+        }
     }
 }
 
-impl Piece for Amendment {
+impl Piece for Edits {
     fn command(&self, loading: &Loading) -> ShardCommand {
         ShardCommand::Amend {
             registry: loading.registry,
             version: loading.version,
             ancestry: loading.ancestry.clone(),
-            edits: self.edits.clone(),
+            edits: self.clone(),
         }
     }
 
-    fn area(&self) -> Option<Area> {
-        self.area
+    fn sum(&self, reply: ShardReply) -> Option<Sum> {
+        let ShardReply::Amended(each) = reply else { return None };
+        if each.len() != self.len() {
+            return None;
+        }
+        let mut sum = Sum::default();
+        self.iter().zip(each).for_each(|(edit, changed)| sum.add(edit.block.area(), changed));
+        Some(sum)
     }
 }
 
@@ -165,9 +173,8 @@ impl<C: Cluster> Stage<'_, C> {
             let started = Instant::now();
             let command = piece.command(self.loading);
             match self.cluster.write(shard, &command, self.deadline()).await? {
-                ShardReply::Staged(changed) => sum.add(piece.area(), changed),
                 ShardReply::Refused(why) => return Err(Error::ShardRefused { shard, why }),
-                _ => return Err(Error::Unexpected),
+                reply => sum.add_all(piece.sum(reply).ok_or(Error::Unexpected)?),
             }
             self.progress.advance(1);
             let pause = (started.elapsed() / PAUSE_PART).min(MAX_PAUSE);
@@ -193,5 +200,32 @@ impl<C: Cluster> Stage<'_, C> {
 
     fn deadline(&self) -> Instant {
         Instant::now() + Duration::from_secs(self.options.run_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dnc_core::block::{Block, BlockId};
+    use dnc_core::command::Edit;
+
+    use super::*;
+
+    fn changed(added: u64) -> Changed {
+        Changed { added, dropped: 0, unchanged: 1 }
+    }
+
+    #[test]
+    fn what_edits_changed_is_counted_for_the_area_of_each() {
+        let edit = |block| Edit { block: BlockId(block), add: Block::default(), drop: Block::default() };
+        let edits: Edits = [1_201_555, 1_818_100, 1_818_101].map(edit).to_vec();
+        let reply = |counts: &[u64]| ShardReply::Amended(counts.iter().copied().map(changed).collect());
+        let sum = edits.sum(reply(&[1, 10, 100])).expect("a count for each");
+        let area = |text: &str| text.parse::<Area>().expect("an area");
+        let of_818 = Changed { added: 110, dropped: 0, unchanged: 2 };
+        assert_eq!(sum.by_area, BTreeMap::from([(area("201"), changed(1)), (area("818"), of_818)]));
+        assert_eq!(sum.changed, Changed { added: 111, dropped: 0, unchanged: 3 });
+        // Counts that are not those of these edits are none.
+        assert_eq!(edits.sum(reply(&[1, 10])), None);
+        assert_eq!(edits.sum(ShardReply::Staged(changed(1))), None);
     }
 }

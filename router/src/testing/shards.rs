@@ -105,8 +105,7 @@ impl Shards {
                 after => staged.insert(*block, after),
             };
         }
-        let ids: Vec<BlockId> = edits.iter().map(|edit| edit.block).collect();
-        ShardReply::Staged(changed(staged, &parent, &ids))
+        ShardReply::Amended(edits.iter().map(|edit| changed(staged, &parent, &[edit.block])).collect())
     }
 
     /// A version's content, which is its parent's before anything is staged.

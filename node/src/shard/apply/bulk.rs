@@ -26,29 +26,31 @@ enum Begun {
 impl Shard {
     pub(super) fn stage(&self, key: Key, ancestry: Vec<VersionId>, run: Run, tx: &mut Transition<'_>) -> Done {
         stage::check(&run, self.id, self.shards)?;
-        self.change(key, ancestry, tx, |parent, staged| stage::compare(run, parent, staged))
+        let changed = self.change(key, ancestry, tx, |parent, staged| stage::compare(run, parent, staged))?;
+        Ok(ShardReply::Staged(changed))
     }
 
     pub(super) fn amend(&self, key: Key, ancestry: Vec<VersionId>, edits: Vec<Edit>, tx: &mut Transition<'_>) -> Done {
         stage::check_edits(&edits, self.id, self.shards)?;
-        self.change(key, ancestry, tx, |parent, staged| stage::amend(&edits, parent, staged))
+        let each = self.change(key, ancestry, tx, |parent, staged| stage::amend(&edits, parent, staged))?;
+        Ok(ShardReply::Amended(each))
     }
 
-    /// Changes what is staged of a version.
-    fn change(
+    /// Changes what is staged of a version, and says what was counted.
+    fn change<T>(
         &self,
         key: Key,
         ancestry: Vec<VersionId>,
         tx: &mut Transition<'_>,
-        difference: impl FnOnce(&Resident, &stage::Blocks) -> Difference,
-    ) -> Done {
+        difference: impl FnOnce(&Resident, &stage::Blocks) -> (Difference, T),
+    ) -> Result<T, Stop> {
         let begun = self.begun(key, &ancestry, tx.state())?;
         if let Begun::Sealed(_) = begun {
             return Err(ShardRefusal::Sealed.into());
         }
         let parent = self.parent(key.0, &ancestry, tx.state())?;
         let staged = self.versions.staging(key);
-        let Difference { differs, mut same, changed } = difference(&parent, &staged);
+        let (Difference { differs, mut same }, counted) = difference(&parent, &staged);
         same.retain(|id| staged.contains_key(id));
         drop(staged);
         for (id, block) in &differs {
@@ -62,7 +64,7 @@ impl Shard {
         }
         tx.commit()?;
         self.versions.staged(key, differs, &same);
-        Ok(ShardReply::Staged(changed))
+        Ok(counted)
     }
 
     pub(super) fn seal(&self, key: Key, ancestry: Vec<VersionId>, tx: &mut Transition<'_>) -> Done {
@@ -74,7 +76,7 @@ impl Shard {
         let seal = resident.seal();
         // What is sealed must read back, or a replica that starts again could not answer from it. It would not if the
         // ancestry lacked a version that the parent has blocks of.
-        if versions::read_line(tx.state(), key, &ancestry)?.seal() != seal {
+        if !versions::reads_back(tx.state(), key, &ancestry, seal)? {
             return Err(ShardRefusal::OtherAncestry.into());
         }
         put_mark(key, &Mark { ancestry, state: MarkState::Sealed(seal) }, tx);

@@ -17,7 +17,7 @@ use dnc_planted::Bug;
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
-pub use self::read::read_line;
+pub use self::read::reads_back;
 use self::read::{Content, read_sealed, read_versions};
 use super::resident::Resident;
 use super::stage::Blocks;

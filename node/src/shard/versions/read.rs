@@ -1,17 +1,18 @@
 //! Reading versions back from the keyspace.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use dnc_consensus::Keyspace;
 use dnc_core::block::{Block, BlockId};
 use dnc_core::command::Seal;
 use dnc_core::ids::{RegistryId, VersionId};
 
-use super::{Key, Mark, MarkState};
+use super::{Key, Mark, MarkState, read_mark};
 use crate::shard::prune::line;
 use crate::shard::resident::Resident;
 use crate::shard::stage::Blocks;
-use crate::shard::{ShardError, keys, scan};
+use crate::shard::{ShardError, keys, scan, scan_from};
 
 /// What is stored of a version.
 pub enum Content {
@@ -93,8 +94,43 @@ pub fn read_sealed(state: &Keyspace, key: Key, ancestry: &[VersionId], seal: Sea
     if resident.seal() == seal { Ok(resident) } else { Err(ShardError::Checksum(key.0, key.1)) }
 }
 
+/// Whether a version whose staged blocks and parent make this up reads back as that.
+///
+/// The blocks staged of it are stored with what is staged, and its parent read back when it was sealed. So nothing needs
+/// to be read, unless this ancestry leaves out a version from which the parent reads blocks. The catalog leaves out those
+/// of which it believes that no block is stored any more.
+pub fn reads_back(state: &Keyspace, key: Key, ancestry: &[VersionId], seal: Seal) -> Result<bool, ShardError> {
+    let left_out: BTreeSet<VersionId> = match ancestry.split_first() {
+        None => BTreeSet::new(),
+        Some((parent, before)) => match read_mark(state, (key.0, *parent))? {
+            Some(Mark { ancestry, state: MarkState::Sealed(_) }) => {
+                ancestry.into_iter().filter(|version| !before.contains(version)).collect()
+            }
+            _ => return Ok(false),
+        },
+    };
+    if !holds_any(state, key.0, &left_out)? {
+        return Ok(true);
+    }
+    Ok(read_line(state, key, ancestry)?.seal() == seal)
+}
+
+/// Whether a block is stored of one of these versions.
+fn holds_any(state: &Keyspace, registry: RegistryId, versions: &BTreeSet<VersionId>) -> Result<bool, ShardError> {
+    let mut found = false;
+    if versions.is_empty() {
+        return Ok(found);
+    }
+    let blocks = keys::blocks(registry);
+    scan_from(state, &blocks, &blocks, |stored, _| {
+        found = versions.contains(&keys::parse_block(stored)?.1);
+        Ok(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(found)
+}
+
 /// What is stored of a version and those that it was made from, sealed or not.
-pub fn read_line(state: &Keyspace, key: Key, ancestry: &[VersionId]) -> Result<Resident, ShardError> {
+fn read_line(state: &Keyspace, key: Key, ancestry: &[VersionId]) -> Result<Resident, ShardError> {
     let line = line(key.1, ancestry);
     let mut reading = [Reading { version: key.1, state: MarkState::Staging, line, blocks: Vec::new() }];
     read_into(state, key.0, &mut reading)?;
