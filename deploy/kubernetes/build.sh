@@ -22,6 +22,7 @@ dpkg-query --show "${needed[@]}" >/dev/null 2>&1 ||
 
 if [ ! -d "$work/source" ]; then
     # Sources, from where this machine has its Debian packages, in a list of their own: the machine's stays as it is.
+    # shellcheck disable=SC2016 # what is replaced, apt replaces.
     apt-get indextargets 'Created-By: Packages' 'Origin: Debian' 'Component: main' --format \
         'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI) $(RELEASE) main' |
         sort -u >"$work/apt/sources.list"

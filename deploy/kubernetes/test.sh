@@ -26,13 +26,14 @@ if [ "${1:-}" != apart ]; then
     [ -e /proc/sys/net/bridge ] || modprobe br_netfilter 2>/dev/null || cannot "the kernel has no br_netfilter, which Services need"
     engine_prepare "$target/engine" etcd-server dnsmasq-base conntrack ebtables socat openssl gcc libc6-dev
     deploy/kubernetes/build.sh "$KUBERNETES"
-    engine_apart "$0" apart
+    # Removed from here: there, a kubelet that was killed leaves mounts in it.
+    work="$(mktemp -d)"
+    trap 'rm -rf "$work"' EXIT
+    engine_apart "$0" apart "$work"
     exit
 fi
 
-work="$(mktemp -d)"
-trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
+work="$2"
 # Folders that Kubernetes has by name are of this test alone, and end with it.
 mount -t tmpfs none /run
 mount -t tmpfs none /var/log
@@ -58,7 +59,10 @@ printf 'FROM dnc:first\nLABEL second=yes\n' | docker build --quiet --tag dnc:sec
 cc -static -O2 -x c -o "$work/pause" - <<'END'
 #include <signal.h>
 #include <unistd.h>
-static void end(int of) { _exit(0 * of); }
+static void end(int signal) {
+    (void)signal;
+    _exit(0);
+}
 int main(void) {
     signal(SIGTERM, end);
     for (;;) pause();

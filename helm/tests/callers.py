@@ -2,6 +2,7 @@
 known, and another one is asked when one fails."""
 
 import contextlib
+import datetime
 import os
 import subprocess
 import threading
@@ -56,8 +57,10 @@ class Callers:
     def while_down(self) -> Iterator[None]:
         """What is stopped on purpose need not answer; what it does answer must still be right."""
         self.down.set()
-        yield
-        self.down.clear()
+        try:
+            yield
+        finally:
+            self.down.clear()
 
     def check(self) -> None:
         while not self.ended.wait(0.05):
@@ -69,15 +72,16 @@ class Callers:
                 if done.returncode != 0 and (down or self.down.is_set()) and not answered:
                     self.unanswered += 1
                 elif done.returncode != 0:
-                    self.failed.append(f"{expected} by {routers}: {done.stdout}{done.stderr}")
+                    now = datetime.datetime.now(datetime.UTC).time()
+                    self.failed.append(f"{now} {expected} by {routers}: {done.stdout}{done.stderr}")
 
     def opt_out(self) -> None:
         """An opt-out may have to wait for an election, and fail; one that was acknowledged must hold."""
         at = 0
         while not self.ended.wait(0.3):
-            number, at = f"{self.opts_out}{at:04}", at + 1
+            number, at, down = f"{self.opts_out}{at:04}", at + 1, self.down.is_set()
             done = dnc(self.routers(), "suppress", "add", number, "--reason", "asked", "--added-by", "test")
             if done.returncode == 0:
                 self.acknowledged.append(number)
-            else:
+            elif not down and not self.down.is_set():
                 self.refused += 1

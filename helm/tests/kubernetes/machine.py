@@ -13,6 +13,7 @@ from chart import NAMESPACE
 
 NAME = "machine"
 STORAGE_CLASS = "by-hand"
+KUBECTL_S = 300
 SERVICES = "172.31.0.0/16"
 ETCD = "http://127.0.0.1:12379"
 ETCD_PEERS = "http://127.0.0.1:12380"
@@ -46,7 +47,7 @@ class Machine:
         with_api = [f"--kubeconfig={self.kubeconfig}"]
         alone = [*with_api, "--leader-elect=false", "--bind-address=127.0.0.1", f"--cert-dir={certificates}"]
         self.run("kube-controller-manager", self.binaries / "kube-controller-manager", *alone,
-                 f"--service-account-private-key-file={key}")
+                 f"--service-account-private-key-file={key}", f"--flex-volume-plugin-dir={self.folder}/plugins")
         self.run("kube-scheduler", self.binaries / "kube-scheduler", *alone)
         self.run("kubelet", self.binaries / "kubelet", *with_api, f"--config={self.folder}/kubelet.json",
                  "--container-runtime=docker", f"--docker-endpoint={os.environ['DOCKER_HOST']}", f"--hostname-override={NAME}",
@@ -88,6 +89,12 @@ class Machine:
     def run(self, name: str, *arguments: Any) -> None:
         log = (self.folder / f"{name}.log").open("w")
         self.processes[name] = subprocess.Popen(list(map(str, arguments)), stdout=log, stderr=log, cwd=self.folder)
+
+    def kubectl(self, *arguments: str) -> str:
+        asked = [str(self.binaries / "kubectl"), "--kubeconfig", str(self.kubeconfig), *arguments]
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=KUBECTL_S)
+        assert done.returncode == 0, f"kubectl {arguments}: {done.stdout}{done.stderr}"
+        return done.stdout
 
     def wait(self, what: str, seconds: float, condition: Any) -> None:
         def come() -> Any:

@@ -1,8 +1,8 @@
 """The chart's release on a machine: what `helm` and `kubectl` do to it, and how it stands."""
 
 import contextlib
+import datetime
 import json
-import os
 import subprocess
 import time
 from typing import Any, Callable, Iterator
@@ -34,7 +34,7 @@ class Release:
     """The release, by Helm's own engine. What changes it waits as `--wait` does, and then until the cluster is healthy."""
 
     def __init__(self, machine: Machine) -> None:
-        self.machine, self.api = machine, machine.api
+        self.machine, self.api, self.kubectl = machine, machine.api, machine.kubectl
         self.helm = helm_python.Config(kubeconfig_path=machine.kubeconfig, namespace=NAMESPACE)
         self.known: dict[str, list[str]] = {}
         # What was done, how long it took, and how many checks were made meanwhile.
@@ -45,7 +45,7 @@ class Release:
     def step(self, what: str) -> Iterator[None]:
         """Says how long it took, and what everybody said last if it fails."""
         began, checked = time.monotonic(), self.checked()
-        print(f"== {what}", flush=True)
+        print(f"== {datetime.datetime.now(datetime.UTC).time():%H:%M:%S} {what}", flush=True)
         try:
             yield
         except Exception as error:
@@ -71,14 +71,7 @@ class Release:
 
     def uninstall(self) -> None:
         self.helm.uninstall(RELEASE, wait="watcher", timeout=TIMEOUT_S)
-        wait_for("all pods are gone", TIMEOUT_S, lambda: self.pods() == {})
-
-    def kubectl(self, *arguments: str) -> str:
-        asked = [str(self.machine.binaries / "kubectl"), *arguments]
-        environment = os.environ | {"KUBECONFIG": str(self.machine.kubeconfig)}
-        done = subprocess.run(asked, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S)
-        assert done.returncode == 0, f"kubectl {arguments}: {done.stdout}{done.stderr}"
-        return done.stdout
+        wait_for("all pods are gone", TIMEOUT_S, lambda: not any(self.pods(role) != {} for role in ROLES))
 
     # How it stands.
 
@@ -139,8 +132,7 @@ class Release:
         """How many replicas each node holds, by its id."""
         return {node["node"]: node["replicas"] for node in json.loads(self.done("cluster", "nodes", "-o", "json"))["nodes"]}
 
-    def gone_and_back(self, pod: str, id_before: str, act: Callable[[], Any]) -> None:
-        """The pod is another one after this, and the release is whole. One that stays has not been tried."""
-        act()
+    def wait_another(self, pod: str, id_before: str) -> None:
+        """Until there is another pod of that name, and the release is whole again."""
         wait_for(f"{pod} is another one", TIMEOUT_S, lambda: self.ids().get(pod, id_before) != id_before)
         self.settle()

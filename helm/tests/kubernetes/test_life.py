@@ -14,10 +14,14 @@ import pytest
 from api import wait_for
 from callers import CLEAR, LISTED, Callers, dnc
 from chart import NAMESPACE, RELEASE
+from faults import come_back_on_old_data, evict_two, kill, lose_pods, scale_without_asking
 from machine import Machine
 from observability import ROOT
 from pages import PAGES, typed
 from release import TIMEOUT_S, Release
+
+# Its volume is of no use to another node.
+OF_FOURTH = f"data-{RELEASE}-node-3"
 
 
 @pytest.fixture
@@ -53,47 +57,8 @@ def load(release: Release) -> Iterator[tuple[Callers, Callers]]:
             yield callers, by_one_address
         finally:
             print(f"who know each router:  {callers}\nwho know one address:  {by_one_address}")
-
-
-def lose_pods(release: Release) -> None:
-    """One of each role: asked to stop, and killed."""
-    for pod in (f"{RELEASE}-node-2", f"{RELEASE}-meta-0"):
-        with release.step(f"{pod} is deleted"):
-            release.gone_and_back(pod, release.ids()[pod], lambda: release.kubectl("delete", "pod", pod))
-    router = next(iter(release.pods("router")))
-    with release.step("a router is deleted"):
-        release.kubectl("delete", "pod", router)
-        assert router not in release.ids()
-        release.settle()
-    node = f"{RELEASE}-node-1"
-    with release.step(f"{node} is killed"):
-        (status,) = release.pods("node")[node]["status"]["containerStatuses"]
-        subprocess.run(["docker", "kill", status["containerID"].removeprefix("docker://")], check=True, capture_output=True)
-        wait_for("it is started again", 60, lambda: started(release, node) > status["restartCount"])
-        release.settle()
-
-
-def started(release: Release, pod: str) -> int:
-    """How often its container has been started again."""
-    pods = release.pods("node") or {}
-    return sum(one["restartCount"] for one in pods[pod]["status"].get("containerStatuses", [])) if pod in pods else 0
-
-
-def evict(release: Release, pod: str) -> int:
-    """As `kubectl drain` does: what the apiserver answers."""
-    eviction = {"apiVersion": "policy/v1beta1", "kind": "Eviction", "metadata": {"name": pod, "namespace": NAMESPACE}}
-    code, _ = release.api.ask("POST", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction", eviction)
-    return code
-
-
-def disrupt(release: Release) -> None:
-    """One node may go by choice, and no second one before it is back."""
-    with release.step("one node is evicted, and a second one is not"):
-        before = release.ids()
-        assert evict(release, f"{RELEASE}-node-0") == 201
-        assert evict(release, f"{RELEASE}-node-1") == 429
-        release.gone_and_back(f"{RELEASE}-node-0", before[f"{RELEASE}-node-0"], lambda: None)
-        assert release.ids()[f"{RELEASE}-node-1"] == before[f"{RELEASE}-node-1"]
+            for failed in [*callers.failed, *by_one_address.failed][:10]:
+                print(f"   {failed}")
 
 
 def look(release: Release) -> None:
@@ -106,7 +71,8 @@ def look(release: Release) -> None:
 
 
 def grow(release: Release, first: set[int]) -> None:
-    release.upgrade({"nodes": {"replicas": 4}})
+    release.upgrade({"nodes": {"replicas": 4}, "router": {"replicas": 3}})
+    assert len(release.routers()) == 3
     release.kubectl("exec", f"deploy/{RELEASE}-router", "--", "dnc", "cluster", "plan")
     release.kubectl("exec", f"deploy/{RELEASE}-router", "--", "dnc", "cluster", "apply", "--wait")
     (fourth,) = set(release.nodes()) - first
@@ -117,7 +83,6 @@ def grow(release: Release, first: set[int]) -> None:
 def shrunk(release: Release, first: set[int]) -> None:
     assert set(release.nodes()) == first, "who leaves is let go"
     assert len(release.pods("node")) == 3
-    release.kubectl("delete", "pvc", f"data-{RELEASE}-node-3")
 
 
 def test_a_release_lives_without_a_failed_check_and_loses_nothing(release: Release) -> None:
@@ -140,20 +105,28 @@ def test_a_release_lives_without_a_failed_check_and_loses_nothing(release: Relea
             assert not set(before.values()) & set(release.ids().values()), "each pod is another one"
             assert set(release.nodes()) == first, "a node that restarts is the same node"
         lose_pods(release)
-        disrupt(release)
+        for role in ("node", "meta"):
+            evict_two(release, role)
         with release.step("what pages tell to type"):
             look(release)
         with release.step("3 -> 4 nodes"):
             of_three = release.revision()
             grow(release, first)
         with release.step("4 -> 3 nodes"):
-            release.upgrade({"nodes": {"replicas": 3}})
+            release.upgrade({"nodes": {"replicas": 3}, "router": {"replicas": 2}})
             shrunk(release, first)
+        come_back_on_old_data(release)
+        release.kubectl("delete", "pvc", OF_FOURTH)
         with release.step("3 -> 4 nodes again"):
             grow(release, first)
         with release.step("4 -> 3 nodes by rollback"):
             release.rollback(of_three)
             shrunk(release, first)
+            release.kubectl("delete", "pvc", OF_FOURTH)
+        scale_without_asking(release)
+        with callers.while_down(), by_one_address.while_down():
+            with release.step("all pods are killed at once"):
+                kill(release, list(release.ids()))
         with callers.while_down(), by_one_address.while_down():
             with release.step("uninstall"):
                 release.uninstall()
