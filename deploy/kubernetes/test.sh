@@ -19,12 +19,12 @@ cannot() {
     echo "make test-kubernetes cannot run here: $*" >&2
     exit 1
 }
-python="$(deploy/python.sh helm/tests/requirements.txt)"
 if [ "${1:-}" != apart ]; then
     [ "$(id -u)" -eq 0 ] || cannot "it needs root"
     [ -d /sys/fs/cgroup/memory ] || cannot "this Kubernetes needs control groups of the first version"
     [ -e /proc/sys/net/bridge ] || modprobe br_netfilter 2>/dev/null || cannot "the kernel has no br_netfilter, which Services need"
     engine_prepare "$target/engine" etcd-server dnsmasq-base conntrack ebtables socat openssl gcc libc6-dev
+    deploy/python.sh helm/tests/requirements.txt >/dev/null
     deploy/kubernetes/build.sh "$KUBERNETES"
     # Removed from here: there, a kubelet that was killed leaves mounts in it.
     work="$(mktemp -d)"
@@ -71,5 +71,6 @@ END
 printf 'FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause"]\n' >"$work/Dockerfile"
 docker build --quiet --tag pause:test "$work" >/dev/null
 
+python="$(deploy/python.sh helm/tests/requirements.txt)"
 cd helm/tests
 "$python" -m pytest -q -s -p no:cacheprovider --confcutdir=kubernetes --basetemp="$work/pytest" kubernetes
