@@ -12,7 +12,7 @@ SEED ?= 1
 MINUTES ?= 1
 SEEDS ?= 3
 
-.PHONY: help setup build demo test api-test test-helm test-dashboards test-chart image compose-up test-image lint bench bench-compare bench-growth bench-national instructions sim chaos chaos-smoke chaos-mutants ci
+.PHONY: help setup build demo test api-test test-helm test-dashboards test-chart image compose-up test-image test-kubernetes lint bench bench-compare bench-growth bench-national instructions sim chaos chaos-smoke chaos-mutants ci
 
 help:        ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 18
@@ -35,7 +35,7 @@ api-test: build ## hold a running router against its OpenAPI document: some minu
 
 test-helm:   ## the chart by Helm's own engine, against Kubernetes' schemas; rules, alerts and runbooks
 	@deploy/setup.sh --rules
-	cd helm/tests && "$$(../../deploy/python.sh helm/tests/requirements.txt)" -m pytest -q -p no:cacheprovider --ignore=live --ignore=containers
+	cd helm/tests && "$$(../../deploy/python.sh helm/tests/requirements.txt)" -m pytest -q -p no:cacheprovider --ignore=live --ignore=containers --ignore=kubernetes
 
 test-dashboards: build ## every expression of every dashboard, against a Prometheus that scrapes a cluster
 	@deploy/setup.sh --rules
@@ -52,6 +52,9 @@ compose-up: image ## a cluster of ten containers with Prometheus, on loopback; `
 
 test-image: build ## the image and the Compose file, while containers are killed and cut off; needs root
 	DNC=$(DNC) deploy/image/test.sh
+
+test-kubernetes: build ## the chart on a real Kubernetes on this machine, changed under load; needs root. Builds Kubernetes once
+	DNC=$(DNC) deploy/kubernetes/test.sh
 
 lint: setup  ## formatting and clippy, warnings denied
 	cargo fmt --all --check

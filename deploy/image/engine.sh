@@ -7,7 +7,7 @@
 #
 #   engine_prepare FOLDER PACKAGE...   installs what is needed, these Debian packages too; what needs a network
 #   engine_apart COMMAND...            runs this command apart from the machine, and ends everything with it
-#   engine_start FOLDER                there: starts the engine, and sets DOCKER_HOST and engine_compose
+#   engine_start FOLDER FLAG...        there: starts the engine with these flags, and sets DOCKER_HOST and engine_compose
 #   engine_base NAME                   there: makes an image of this name with what the binary needs and no more: no shell either
 
 engine_pid=""
@@ -72,6 +72,7 @@ engine_apart() {
 
 engine_start() {
     engine_folder="$(realpath -m "$1")"
+    shift
     ip link set lo up
     engine_compose=("$engine_folder/compose/usr/libexec/docker/cli-plugins/docker-compose")
     if docker compose version >/dev/null 2>&1; then engine_compose=(docker compose); fi
@@ -79,7 +80,7 @@ engine_start() {
     # The builder of the engine itself: the newer one is a plugin that may not be here.
     export DOCKER_BUILDKIT=0
     dockerd --data-root "$engine_folder/data" --exec-root "$engine_folder/exec" --host "$DOCKER_HOST" \
-        --pidfile "$engine_folder/dockerd.pid" >"$engine_folder/dockerd.log" 2>&1 &
+        --pidfile "$engine_folder/dockerd.pid" "$@" >"$engine_folder/dockerd.log" 2>&1 &
     engine_pid=$!
     local waited=0
     until docker info >/dev/null 2>&1; do

@@ -6,18 +6,8 @@ import subprocess
 
 import pytest
 
+from pages import PAGES, typed
 from running import DNC
-from observability import ROOT
-
-PAGES = sorted((ROOT / "docs" / "runbooks").glob("*.md")) + [ROOT / "docs" / "operations.md"]
-BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
-
-
-def commands(page):
-    for block in BLOCK.findall(page.read_text()):
-        for line in block.replace("\\\n", " ").splitlines():
-            if line.startswith("dnc "):
-                yield line
 
 
 def help_of(words):
@@ -27,7 +17,7 @@ def help_of(words):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_what_a_page_tells_to_type_exists(page):
-    for line in commands(page):
+    for line in typed(page, "dnc"):
         # What a shell puts in is not the command's.
         words = shlex.split(re.sub(r"\$\([^)]*\)", "VALUE", line), comments=True)[1:]
         known = help_of(words[:1])
