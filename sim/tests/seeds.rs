@@ -64,8 +64,8 @@ fn an_acknowledgement_before_the_sync_is_found() {
 }
 
 #[test]
-fn a_lease_that_lasts_too_long_is_found() {
-    for plant in [Plant::LeaseNeverEnds, Plant::LeaseAcrossHandover] {
+fn a_lease_that_does_not_hold_is_found() {
+    for plant in [Plant::LeaseNeverEnds, Plant::LeaseAcrossHandover, Plant::VotesTooSoon] {
         assert!(found(plant).is_some(), "{plant:?}");
     }
 }
