@@ -2,11 +2,11 @@
 volumes. What schedules, probes and replaces pods is not here: the test does that by hand."""
 
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 from chart import NAMESPACE, Object, containers, matches, of_kind
+from waiting import wait_for
 
 NETWORK = "chart"
 DOMAIN = f"{NAMESPACE}.svc.cluster.local"
@@ -102,10 +102,7 @@ class Release:
         return bool(docker("exec", pod, "/usr/local/bin/dnc", "health", asked, check=False))
 
     def wait_ready(self, role: str, pod: str) -> None:
-        deadline = time.monotonic() + START_S
-        while not self.is_ready(role, pod):
-            assert time.monotonic() < deadline, f"{pod} is not ready: {docker('logs', '--tail', '10', pod)}"
-            time.sleep(0.3)
+        wait_for(f"{pod} is ready", START_S, lambda: self.is_ready(role, pod), lambda: docker("logs", "--tail", "10", pod))
 
     def addresses(self, role: str) -> list[str]:
         template = f'{{{{(index .NetworkSettings.Networks "{NETWORK}").IPAddress}}}}'

@@ -1,26 +1,15 @@
-"""What is asked of the apiserver, and how a condition is waited for."""
+"""What is asked of the apiserver."""
 
 import json
 import ssl
-import time
 import urllib.error
 import urllib.request
-from typing import Any, Callable
+from typing import Any
+
+from chart import Object
 
 API = "https://127.0.0.1:16443"
 TOKEN = "of-this-test"
-Object = dict[str, Any]
-
-
-def wait_for(what: str, seconds: float, condition: Callable[[], Any], told: Callable[[], str] = str) -> Any:
-    """Gives what the condition gives, as soon as that is something."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{told()}"
-        time.sleep(0.3)
 
 
 class Api:

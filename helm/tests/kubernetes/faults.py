@@ -6,9 +6,9 @@ import subprocess
 import helm_python
 import pytest
 
-from api import wait_for
-from chart import NAMESPACE, RELEASE
-from release import TIMEOUT_S, Object, Release
+from chart import NAMESPACE, RELEASE, Object
+from release import TIMEOUT_S, Release
+from waiting import wait_for
 
 ONE_GOES, NONE_MORE_MAY = 201, 429
 

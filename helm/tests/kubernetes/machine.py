@@ -8,8 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from api import API, TOKEN, Api, wait_for
+from api import API, TOKEN, Api
 from chart import NAMESPACE
+from waiting import end, wait_for
 
 NAME = "machine"
 STORAGE_CLASS = "by-hand"
@@ -115,12 +116,7 @@ class Machine:
     def stop(self) -> None:
         # The kubelet first: it would start again what is stopped.
         for process in reversed(self.processes.values()):
-            process.terminate()
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(timeout=10)
+            end(process)
         containers = subprocess.run(["docker", "ps", "--quiet"], check=True, capture_output=True, text=True).stdout.split()
         if containers:
             subprocess.run(["docker", "kill", *containers], check=False, capture_output=True)

@@ -5,7 +5,9 @@ import subprocess
 import threading
 from pathlib import Path
 
-from api import Api, Object
+from api import Api
+from chart import Object
+from waiting import end
 
 DOMAIN = "svc.cluster.local"
 TTL_S = 1
@@ -63,5 +65,4 @@ class Names:
     def stop(self) -> None:
         self.ended.set()
         self.follower.join()
-        self.server.terminate()
-        self.server.wait(timeout=10)
+        end(self.server)

@@ -10,10 +10,10 @@ from typing import Any, Callable, Iterator
 import helm_python
 import pytest
 
-from api import Object, wait_for
 from callers import dnc
-from chart import CHART, NAMESPACE, RELEASE
+from chart import CHART, NAMESPACE, RELEASE, Object
 from machine import STORAGE_CLASS, Machine
+from waiting import wait_for
 
 TIMEOUT_S = 300
 HEALTHY_S = 120

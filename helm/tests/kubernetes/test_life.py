@@ -11,14 +11,14 @@ from typing import Iterator
 
 import pytest
 
-from api import wait_for
 from callers import CLEAR, LISTED, Callers, dnc
-from chart import NAMESPACE, RELEASE
+from chart import RELEASE
 from faults import come_back_on_old_data, evict_two, kill, lose_pods, scale_without_asking
 from machine import Machine
 from observability import ROOT
 from pages import PAGES, typed
 from release import TIMEOUT_S, Release
+from waiting import end, wait_for
 
 # Its volume is of no use to another node.
 OF_FOURTH = f"data-{RELEASE}-node-3"
@@ -44,8 +44,7 @@ def load_lists(release: Release) -> None:
         done = dnc(["127.0.0.1"], "import", "--list-date", today, "--covers", "201", lists, limit_s=TIMEOUT_S)
         assert done.returncode == 0, done.stdout + done.stderr
     finally:
-        forward.terminate()
-        forward.wait(timeout=10)
+        end(forward)
 
 
 @contextlib.contextmanager

@@ -7,14 +7,13 @@ import json
 import os
 import socket
 import subprocess
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Callable
 
 from observability import ROOT, RULES
+from waiting import wait_for
 
 DEADLINE_S = 90
 DNC = os.environ.get("DNC", str(ROOT / "target" / "release" / "dnc"))
@@ -26,13 +25,6 @@ scrape_configs:
   - job_name: dnc-dev
     static_configs: [{{targets: ["{target}"]}}]
 """
-
-
-def wait_for(what: str, condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_S} s: {what}"
-        time.sleep(0.2)
 
 
 def free_port() -> int:
@@ -51,15 +43,6 @@ def get(url: str) -> str:
         return ""
 
 
-def end(process: subprocess.Popen) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(timeout=10)
-
-
 class Cluster:
     """A `dnc dev`."""
 
@@ -71,7 +54,7 @@ class Cluster:
         with self.log.open("w") as log:
             self.process = subprocess.Popen([DNC, "dev", *arguments], stdout=log, stderr=log)
         self.environment = os.environ | {"DNC_ROUTER": f"http://127.0.0.1:{self.grpc}"}
-        wait_for("the cluster is ready", lambda: "\nready" in "\n" + self.log.read_text())
+        wait_for("the cluster is ready", DEADLINE_S, lambda: "\nready" in "\n" + self.log.read_text())
 
     def run(self, *arguments: str, code: int = 0) -> str:
         done = subprocess.run([DNC, *arguments], env=self.environment, capture_output=True, text=True, timeout=60)
@@ -105,7 +88,7 @@ class Prometheus:
         arguments = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/tsdb"]
         arguments += [f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"]
         self.process = subprocess.Popen(["prometheus", *arguments])
-        wait_for("Prometheus is ready", lambda: "Ready" in get(f"http://127.0.0.1:{self.port}/-/ready"))
+        wait_for("Prometheus is ready", DEADLINE_S, lambda: "Ready" in get(f"http://127.0.0.1:{self.port}/-/ready"))
 
     def query(self, expression: str) -> list[dict]:
         url = f"http://127.0.0.1:{self.port}/api/v1/query?" + urllib.parse.urlencode({"query": expression})

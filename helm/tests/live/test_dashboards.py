@@ -2,19 +2,20 @@
 
 import pytest
 
-from running import wait_for
+from running import DEADLINE_S
+from waiting import wait_for
 from observability import alerts, expressions, rules
 
 
 @pytest.mark.parametrize("where,expression", expressions())
 def test_an_expression_has_something_to_show(prometheus, where, expression):
     # Some are read by the processes only now and then.
-    wait_for(f"{where}: {expression}", lambda: bool(prometheus.query(expression)))
+    wait_for(f"{where}: {expression}", DEADLINE_S, lambda: bool(prometheus.query(expression)))
 
 
 @pytest.mark.parametrize("rule", [rule for rule in rules() if "record" in rule], ids=lambda rule: rule["record"])
 def test_a_recording_rule_records(prometheus, rule):
-    wait_for(rule["record"], lambda: bool(prometheus.query(rule["record"])))
+    wait_for(rule["record"], DEADLINE_S, lambda: bool(prometheus.query(rule["record"])))
 
 
 def test_no_alert_fires_on_a_healthy_cluster(prometheus):

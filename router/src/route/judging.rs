@@ -46,9 +46,9 @@ pub struct Book {
 #[derive(Default)]
 struct Kept {
     judgements: Vec<Arc<SharedJudgement>>,
-    /// Their places: areas of one list share a judgement.
+    /// Where they are: areas of one list share a judgement.
     by_key: HashMap<Key, usize, FixedState>,
-    places: HashMap<Judgement, usize, FixedState>,
+    by_judgement: HashMap<Judgement, usize, FixedState>,
 }
 
 /// All that judges a number which has nothing of its own.
@@ -140,12 +140,12 @@ impl Book {
     fn keep(&self, key: Key, made: Judgement) -> Result<usize, Judgement> {
         let mut kept = self.kept.write();
         let has_room = kept.by_key.len() < MAX_KEPT;
-        let place = match kept.places.get(&made) {
+        let place = match kept.by_judgement.get(&made) {
             Some(place) => *place,
             None if has_room => {
                 let place = kept.judgements.len();
                 kept.judgements.push(Arc::new(SharedJudgement::from(made.clone())));
-                kept.places.insert(made, place);
+                kept.by_judgement.insert(made, place);
                 place
             }
             None => return Err(made),
